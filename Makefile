@@ -1,0 +1,33 @@
+# The two commands of the README are `make demo` and `make test`. Both install what is missing,
+# say so, and do nothing twice.
+
+CARGO ?= cargo
+
+.PHONY: demo test build check unit docs deps test-deps clean
+
+demo: build ## Replay the captures in captures/ and show the table
+	target/release/sealwatch replay captures
+
+test: test-deps check unit docs ## Everything that CI runs
+
+build: deps ## The binary, at target/release/sealwatch
+	$(CARGO) build --release --locked
+
+check: deps
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+unit: deps
+	$(CARGO) test --locked
+
+docs: deps
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+
+deps: ## The libpcap headers, which the pcap crate links
+	@./.ci/install libpcap-dev:/usr/include/pcap/pcap.h
+
+test-deps: deps ## promtool, which holds the metrics to Prometheus's own rules
+	@./.ci/install prometheus:/usr/bin/promtool
+
+clean:
+	$(CARGO) clean

@@ -1,0 +1,14 @@
+//! sealwatch watches plaintext HTTP and answers, per host: which S3 server-side encryption
+//! modes do clients ask for, which do stores say they applied, and how much of the traffic
+//! could be judged at all.
+//!
+//! Data flows one way, through rooms that know only the output type of the room before:
+//!
+//! ```text
+//! capture ─► decode ═ batches ═► flow ─► http ─► s3 ═ observations ═► tally ─► export
+//! packets    segments            chunks  exchanges  observations           └─► report
+//! ```
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod net;

@@ -1,0 +1,210 @@
+//! The words that every room shares: packet time, endpoints, flows, directions, sequence numbers.
+//!
+//! Plain values without behaviour of their own beyond arithmetic that would be wrong if each
+//! room wrote it again (sequence wrap-around, above all).
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+/// A moment of packet time: nanoseconds since the Unix epoch, negative before it.
+///
+/// Every clock in sealwatch, time-outs included, is packet time, so that a replay is
+/// deterministic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// From nanoseconds since the Unix epoch.
+    pub const fn from_nanos(nanos: i64) -> Self {
+        Self(nanos)
+    }
+
+    /// From seconds and nanoseconds as capture files hold them; saturates instead of wrapping.
+    pub const fn from_parts(seconds: i64, nanos: i64) -> Self {
+        Self(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
+    }
+
+    /// Nanoseconds since the Unix epoch.
+    pub const fn as_nanos(self) -> i64 {
+        self.0
+    }
+
+    /// Nanoseconds from `earlier` to `self`; zero when `earlier` is the later one.
+    pub const fn nanos_since(self, earlier: Self) -> u64 {
+        if self.0 > earlier.0 { self.0.abs_diff(earlier.0) } else { 0 }
+    }
+}
+
+/// One end of a TCP connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Endpoint {
+    /// IPv4 or IPv6 address. An IPv4-mapped IPv6 address stays IPv6, as it was on the wire.
+    pub addr: IpAddr,
+    /// TCP port.
+    pub port: u16,
+}
+
+impl Endpoint {
+    /// An endpoint from its two parts.
+    pub const fn new(addr: IpAddr, port: u16) -> Self {
+        Self { addr, port }
+    }
+}
+
+/// `192.0.2.1:80`, `[2001:db8::1]:80`.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        SocketAddr::new(self.addr, self.port).fmt(f)
+    }
+}
+
+/// Which way a segment travels on its flow. The names carry no meaning beyond "the one way" and
+/// "the other way": which end is the client is for the HTTP room to find out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// From the flow key's lower endpoint to its higher one.
+    Up,
+    /// From the flow key's higher endpoint to its lower one.
+    Down,
+}
+
+impl Direction {
+    /// The other way.
+    pub const fn reverse(self) -> Self {
+        match self {
+            Self::Up => Self::Down,
+            Self::Down => Self::Up,
+        }
+    }
+
+    /// 0 or 1, to index a pair.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// A TCP connection's two endpoints, ordered, so that both directions have the same key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FlowKey {
+    low: Endpoint,
+    high: Endpoint,
+}
+
+impl FlowKey {
+    /// The key of a segment from `source` to `destination`, and the direction it travels.
+    /// A segment from an endpoint to itself travels [`Direction::Up`].
+    pub fn new(source: Endpoint, destination: Endpoint) -> (Self, Direction) {
+        if source <= destination {
+            (Self { low: source, high: destination }, Direction::Up)
+        } else {
+            (Self { low: destination, high: source }, Direction::Down)
+        }
+    }
+
+    /// The endpoint that sends in `direction`.
+    pub const fn source(&self, direction: Direction) -> Endpoint {
+        match direction {
+            Direction::Up => self.low,
+            Direction::Down => self.high,
+        }
+    }
+
+    /// The endpoint that receives in `direction`.
+    pub const fn destination(&self, direction: Direction) -> Endpoint {
+        self.source(direction.reverse())
+    }
+}
+
+/// A TCP sequence number (RFC 9293 §3.4): 32 bits that wrap around.
+///
+/// It has no order of its own: a sequence number means a place in a stream only beside a place
+/// that is known ([`Seq::unwrap_near`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Seq(pub u32);
+
+impl Seq {
+    /// The stream position closest to `near` that has this sequence number: within 2³¹ bytes of
+    /// it, either side. Below position 0 there is nothing: such a result saturates at 0.
+    pub const fn unwrap_near(self, near: Position) -> Position {
+        let distance = self.0.wrapping_sub(near.seq().0) as i32;
+        Position(near.0.saturating_add_signed(distance as i64))
+    }
+
+    /// This sequence number, `n` bytes on.
+    #[must_use]
+    pub const fn plus(self, n: u32) -> Self {
+        Self(self.0.wrapping_add(n))
+    }
+
+    /// The bytes from `earlier` to `self`, negative when `self` comes first, by RFC 9293 §3.4
+    /// arithmetic: exact within 2³¹.
+    pub const fn minus(self, earlier: Self) -> i32 {
+        self.0.wrapping_sub(earlier.0) as i32
+    }
+}
+
+/// A place in one direction's byte stream: a sequence number without the wrap-around. Its low
+/// 32 bits are the sequence number, so the first position of a stream is arbitrary; only
+/// differences mean something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position(u64);
+
+impl Position {
+    /// The position to call `seq` when nothing of the stream is known yet: one wrap in, so that
+    /// what comes before it has a position, too.
+    pub const fn origin(seq: Seq) -> Self {
+        Self((1 << 32) | seq.0 as u64)
+    }
+
+    /// The sequence number at this position.
+    pub const fn seq(self) -> Seq {
+        Seq(self.0 as u32)
+    }
+
+    /// This position, `n` bytes on.
+    #[must_use]
+    pub const fn plus(self, n: u64) -> Self {
+        Self(self.0.saturating_add(n))
+    }
+
+    /// The bytes from `earlier` to `self`; zero when `earlier` is the later one.
+    pub const fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sequence_number_unwraps_to_the_nearest_position_across_the_wrap() {
+        let near = Position::origin(Seq(u32::MAX - 9));
+        assert_eq!(Seq(5).unwrap_near(near), near.plus(15));
+        assert_eq!(near, Seq(u32::MAX - 9).unwrap_near(near.plus(15)));
+        assert_eq!(Seq(5).minus(Seq(u32::MAX - 9)), 15);
+        assert_eq!(Seq(u32::MAX - 9).minus(Seq(5)), -15);
+        assert_eq!(Seq(u32::MAX).plus(2), Seq(1));
+    }
+
+    #[test]
+    fn both_directions_of_a_connection_share_a_key() {
+        let a = Endpoint::new(IpAddr::from([192, 0, 2, 1]), 4000);
+        let b = Endpoint::new(IpAddr::from([192, 0, 2, 1]), 80);
+        let (there, up) = FlowKey::new(a, b);
+        let (back, down) = FlowKey::new(b, a);
+        assert_eq!(there, back);
+        assert_eq!(up.reverse(), down);
+        assert_eq!(there.source(up), a);
+        assert_eq!(there.destination(up), b);
+    }
+
+    #[test]
+    fn time_before_the_epoch_and_beyond_range_stays_ordered() {
+        let before = Timestamp::from_parts(-2, 500_000_000);
+        assert_eq!(before.as_nanos(), -1_500_000_000);
+        assert_eq!(Timestamp::from_parts(0, 0).nanos_since(before), 1_500_000_000);
+        assert_eq!(before.nanos_since(Timestamp::default()), 0);
+        assert_eq!(Timestamp::from_parts(i64::MAX, 0).as_nanos(), i64::MAX);
+    }
+}
