@@ -1,0 +1,137 @@
+//! capture: from a place where packets are to packets.
+//!
+//! Takes capture files (later: interfaces), through libpcap by the `pcap` crate. Gives
+//! [`Packet`]s, one at a time, in the order in which they happened, through [`PacketSource`].
+//! Promises that a file that cannot be read whole is reported with its name and the byte offset
+//! of the fault, that what came before the fault was given, and that the next file follows.
+//! Knows nothing of TCP or HTTP.
+
+use crate::net::Timestamp;
+
+mod error;
+mod file;
+mod files;
+mod filter;
+mod find;
+mod framing;
+mod progress;
+mod stream;
+
+pub use error::{CaptureError, ErrorKind, Severity};
+pub use files::CaptureFiles;
+pub use filter::{FilterError, check_filter};
+pub use progress::Progress;
+
+/// The first packets of a source, so many and no more.
+#[derive(Debug)]
+pub struct First<S> {
+    source: S,
+    left: u64,
+}
+
+impl<S> First<S> {
+    /// The first `count` packets of `source`.
+    pub fn new(source: S, count: u64) -> Self {
+        Self { source, left: count }
+    }
+}
+
+impl<S: PacketSource> PacketSource for First<S> {
+    fn next(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Result<bool, CaptureError> {
+        if self.left == 0 {
+            return Ok(false);
+        }
+        let more = self.source.next(take)?;
+        self.left -= u64::from(more);
+        Ok(more)
+    }
+}
+
+/// Where packets come from.
+pub trait PacketSource {
+    /// Gives the next packet to `take`, and returns `true`; `false` when there are no more.
+    ///
+    /// # Errors
+    ///
+    /// A problem with one of the places where packets are read. It ends nothing: call again for
+    /// what the others hold.
+    fn next(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Result<bool, CaptureError>;
+}
+
+/// A link-layer header type, as numbered in capture files (`LINKTYPE_*`,
+/// <https://www.tcpdump.org/linktypes.html>).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LinkType(pub i32);
+
+/// Those that sealwatch decodes.
+impl LinkType {
+    /// BSD loopback, address family in the writer's byte order.
+    pub const NULL: Self = Self(0);
+    /// Ethernet.
+    pub const ETHERNET: Self = Self(1);
+    /// PPP, with or without address and control.
+    pub const PPP: Self = Self(9);
+    /// Raw IP, as libpcap numbers it on most systems.
+    pub const RAW_BSD: Self = Self(12);
+    /// Raw IP, as libpcap numbers it on OpenBSD.
+    pub const RAW_OPENBSD: Self = Self(14);
+    /// PPP in HDLC-like framing.
+    pub const PPP_HDLC: Self = Self(50);
+    /// PPPoE without an Ethernet header.
+    pub const PPP_ETHER: Self = Self(51);
+    /// Raw IP, as it is written in files.
+    pub const RAW: Self = Self(101);
+    /// Cisco HDLC.
+    pub const C_HDLC: Self = Self(104);
+    /// OpenBSD loopback, address family in network byte order.
+    pub const LOOP: Self = Self(108);
+    /// Linux cooked capture, version 1.
+    pub const LINUX_SLL: Self = Self(113);
+    /// PPP after a byte that gives the direction.
+    pub const PPP_WITH_DIR: Self = Self(204);
+    /// Raw IPv4.
+    pub const IPV4: Self = Self(228);
+    /// Raw IPv6.
+    pub const IPV6: Self = Self(229);
+    /// Linux cooked capture, version 2.
+    pub const LINUX_SLL2: Self = Self(276);
+
+    /// Whether it is one of those above.
+    pub const fn is_decoded(self) -> bool {
+        matches!(
+            self,
+            Self::NULL
+                | Self::ETHERNET
+                | Self::PPP
+                | Self::RAW_BSD
+                | Self::RAW_OPENBSD
+                | Self::PPP_HDLC
+                | Self::PPP_ETHER
+                | Self::RAW
+                | Self::C_HDLC
+                | Self::LOOP
+                | Self::LINUX_SLL
+                | Self::PPP_WITH_DIR
+                | Self::IPV4
+                | Self::IPV6
+                | Self::LINUX_SLL2
+        )
+    }
+}
+
+/// One packet as it was captured.
+#[derive(Clone, Copy, Debug)]
+pub struct Packet<'a> {
+    /// When it was captured.
+    pub time: Timestamp,
+    /// What the first byte of `data` belongs to.
+    pub link_type: LinkType,
+    /// The bytes that were captured, from the link-layer header on.
+    pub data: &'a [u8],
+    /// How many bytes the packet had on the wire; more than `data.len()` when the capture was
+    /// cut short (snaplen). Never less: a capture file that claims so is corrected here.
+    pub wire_len: u32,
+}
+
+#[cfg(test)]
+mod tests;
