@@ -1,0 +1,46 @@
+//! What the decode room gives: a TCP segment.
+
+use crate::net::{Direction, FlowKey, Seq, Timestamp};
+
+/// TCP control bits (RFC 9293 §3.1) that matter to a passive observer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flags(pub u8);
+
+impl Flags {
+    /// No more data from the sender.
+    pub const FIN: Self = Self(0x01);
+    /// Synchronise sequence numbers.
+    pub const SYN: Self = Self(0x02);
+    /// Reset the connection.
+    pub const RST: Self = Self(0x04);
+    /// Push.
+    pub const PSH: Self = Self(0x08);
+    /// The acknowledgement field is significant.
+    pub const ACK: Self = Self(0x10);
+
+    /// Whether all bits of `other` are set.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+/// One TCP segment, as far as a passive observer needs it.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment<'a> {
+    /// The time of the packet that carried (or completed) it.
+    pub time: Timestamp,
+    /// Its connection.
+    pub flow: FlowKey,
+    /// Which way it travels on `flow`.
+    pub direction: Direction,
+    /// The sequence number of the first payload byte, or of the SYN.
+    pub seq: Seq,
+    /// The acknowledgement number; `None` without the ACK flag.
+    pub ack: Option<Seq>,
+    /// Control bits.
+    pub flags: Flags,
+    /// The payload bytes that were captured.
+    pub payload: &'a [u8],
+    /// How many payload bytes follow `payload` on the wire that the capture cut off (snaplen).
+    pub missing: u32,
+}
