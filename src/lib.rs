@@ -13,4 +13,5 @@
 
 pub mod capture;
 pub mod decode;
+pub mod flow;
 pub mod net;

@@ -1,0 +1,45 @@
+//! What became of the payload bytes and connections that the flow room took in.
+
+use std::ops::AddAssign;
+
+/// What became of the payload bytes and connections that came in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Payload bytes taken in.
+    pub payload_bytes: u64,
+    /// Of these: bytes that had been given already, or were held already.
+    pub duplicate_bytes: u64,
+    /// Of these: bytes of segments that belong to no connection as it stood: far out of window,
+    /// after the end of both directions, or the text in a reset.
+    pub stray_bytes: u64,
+    /// Bytes known to be missing: never captured, given on as gaps. Not part of
+    /// `payload_bytes`.
+    pub gap_bytes: u64,
+    /// How many gaps these bytes are.
+    pub gaps: u64,
+    /// Overlapping bytes that differed from those that came first (the first were kept).
+    pub conflicting_bytes: u64,
+    /// How often a connection held so much out of order that it was given on with gaps.
+    pub bound_hits: u64,
+    /// Connections seen.
+    pub flows: u64,
+    /// Connections whose end was not seen and that were taken for ended after a silence.
+    pub flows_timed_out: u64,
+    /// Connections given up because the table was full.
+    pub flows_evicted: u64,
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.payload_bytes += other.payload_bytes;
+        self.duplicate_bytes += other.duplicate_bytes;
+        self.stray_bytes += other.stray_bytes;
+        self.gap_bytes += other.gap_bytes;
+        self.gaps += other.gaps;
+        self.conflicting_bytes += other.conflicting_bytes;
+        self.bound_hits += other.bound_hits;
+        self.flows += other.flows;
+        self.flows_timed_out += other.flows_timed_out;
+        self.flows_evicted += other.flows_evicted;
+    }
+}

@@ -1,0 +1,19 @@
+//! flow: from segments to byte streams.
+//!
+//! Takes [`Segment`](crate::decode::Segment)s of any connection in any order. Gives each
+//! connection's bytes in order, as data or as gaps of known length, and the end of each
+//! direction. Promises causal order (a segment is given only after the bytes that its sender
+//! had acknowledged), bounded memory, and that every payload byte it takes is either given on,
+//! counted as a duplicate, or held and counted as held. Knows nothing of HTTP.
+
+mod chunk;
+mod counts;
+#[expect(clippy::module_inception, reason = "a flow is what this room is about")]
+mod flow;
+mod stream;
+mod table;
+
+pub use chunk::{Chunk, Consumer, Content, Demand, Turn};
+
+pub use counts::Counts;
+pub use table::{FlowTable, Limits};

@@ -1,0 +1,354 @@
+//! One direction of a connection: what was given, what is held, what was acknowledged.
+
+use super::{Counts, Turn};
+use crate::net::{Position, Seq, Timestamp};
+use std::collections::VecDeque;
+
+/// Bytes that wait for the ones before them.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) position: Position,
+    pub(super) time: Timestamp,
+    pub(super) ack: Option<Position>,
+    pub(super) starts_segment: bool,
+    pub(super) turn: Turn,
+    pub(super) content: HeldContent,
+}
+
+#[derive(Debug)]
+pub(super) enum HeldContent {
+    /// Bytes.
+    Kept(Box<[u8]>),
+    /// This many bytes that nobody will look at.
+    Passed(u64),
+    /// This many bytes that the capture cut off.
+    Short(u64),
+}
+
+impl Held {
+    pub(super) fn len(&self) -> u64 {
+        match &self.content {
+            HeldContent::Kept(bytes) => bytes.len() as u64,
+            HeldContent::Passed(n) | HeldContent::Short(n) => *n,
+        }
+    }
+
+    fn end(&self) -> Position {
+        self.position.plus(self.len())
+    }
+
+    /// Memory that its bytes take.
+    pub(super) fn kept(&self) -> usize {
+        match &self.content {
+            HeldContent::Kept(bytes) => bytes.len(),
+            HeldContent::Passed(_) | HeldContent::Short(_) => 0,
+        }
+    }
+
+    /// Payload bytes that came in with it.
+    pub(super) fn captured(&self) -> u64 {
+        match &self.content {
+            HeldContent::Kept(bytes) => bytes.len() as u64,
+            HeldContent::Passed(n) => *n,
+            HeldContent::Short(_) => 0,
+        }
+    }
+}
+
+/// A run of bytes of one segment, or what the capture cut off behind them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Piece<'a> {
+    pub(super) position: Position,
+    pub(super) time: Timestamp,
+    pub(super) ack: Option<Position>,
+    pub(super) starts_segment: bool,
+    pub(super) turn: Turn,
+    pub(super) content: PieceContent<'a>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum PieceContent<'a> {
+    Captured(&'a [u8]),
+    Short(u64),
+}
+
+impl<'a> Piece<'a> {
+    fn len(&self) -> u64 {
+        match self.content {
+            PieceContent::Captured(bytes) => bytes.len() as u64,
+            PieceContent::Short(n) => n,
+        }
+    }
+
+    pub(super) fn end(&self) -> Position {
+        self.position.plus(self.len())
+    }
+
+    /// The part from `from` to `to`, both within the piece.
+    pub(super) fn part(&self, from: Position, to: Position) -> Self {
+        let skip = from.since(self.position);
+        let length = to.since(from);
+        let content = match self.content {
+            PieceContent::Captured(bytes) => {
+                PieceContent::Captured(&bytes[skip as usize..(skip + length) as usize])
+            }
+            PieceContent::Short(_) => PieceContent::Short(length),
+        };
+        let whole_start = skip == 0;
+        Self {
+            position: from,
+            starts_segment: self.starts_segment && whole_start,
+            turn: if whole_start { self.turn } else { Turn::Continues },
+            content,
+            ..*self
+        }
+    }
+}
+
+/// What both directions' numbers tell about who had received how much when, seen from one of
+/// them.
+#[derive(Debug, Default)]
+pub(super) struct Turns {
+    /// "When this direction stood at the first, the other had been received up to the second":
+    /// the newest few, newest first, both numbers rising.
+    moments: [Option<(Position, Position)>; 3],
+    /// The newest place at which the sender stood, and the least it had received there.
+    stood: Option<(Position, Position)>,
+    /// The newest two places up to which the other end had received when it sent bytes.
+    heard: [Option<Position>; 2],
+}
+
+impl Turns {
+    /// A segment of this direction, never seen before, begins at `from` and ends at `to`; its
+    /// sender had received up to `peer`.
+    pub(super) fn note_own(&mut self, from: Position, to: Position, peer: Position) {
+        self.note(from, peer);
+        for place in [from, to] {
+            if self.stood.is_none_or(|(stood, _)| place > stood) {
+                self.stood = Some((place, peer));
+            }
+        }
+    }
+
+    /// The other end sent bytes up to `peer`, having received this direction up to `own`.
+    pub(super) fn note_other(&mut self, own: Position, peer: Position) {
+        self.note(own, peer);
+        if self.heard[0].is_none_or(|heard| own > heard) {
+            self.heard = [Some(own), self.heard[0]];
+        }
+    }
+
+    /// When this direction stood at `own`, the other had been received up to `peer`.
+    pub(super) fn note(&mut self, own: Position, peer: Position) {
+        while let Some((last_own, last_peer)) = self.moments[0] {
+            if peer < last_peer || (peer == last_peer && own >= last_own) {
+                return;
+            }
+            if own > last_own {
+                break;
+            }
+            self.moments.rotate_left(1);
+            self.moments[2] = None;
+        }
+        self.moments.rotate_right(1);
+        self.moments[0] = Some((own, peer));
+    }
+
+    /// The most, below `peer`, that the sender is known to have received by the time it stood at
+    /// `own`.
+    pub(super) fn had_before(&self, own: Position, peer: Position) -> Option<Position> {
+        let known = self.moments.iter().chain([&self.stood]).flatten();
+        known.filter(|(s, a)| *s <= own && *a < peer).map(|(_, a)| *a).max()
+    }
+
+    /// What bytes at `own` are, whose sender had received up to `peer`.
+    pub(super) fn judge(&self, own: Position, peer: Position) -> Turn {
+        if self.moments.iter().flatten().any(|(s, a)| *s < own && *a >= peer) {
+            return Turn::Continues;
+        }
+        let had_less = self.stood.is_some_and(|(stood, had)| stood == own && had < peer);
+        if had_less || self.heard.contains(&Some(own)) { Turn::Opens } else { Turn::Possible }
+    }
+}
+
+/// One direction.
+#[derive(Debug, Default)]
+pub(super) struct Stream {
+    /// A position that is known to be near what is sent now, to unwrap sequence numbers by.
+    pub(super) near: Option<Position>,
+    /// The next byte to give.
+    pub(super) next: Option<Position>,
+    /// The first byte of the stream, where the SYN was seen.
+    pub(super) first: Option<Position>,
+    /// The byte behind the highest one seen.
+    pub(super) highest: Option<Position>,
+    /// How far the other end has acknowledged.
+    pub(super) acked: Option<Position>,
+    /// The byte behind the last one, where the FIN was seen.
+    pub(super) fin: Option<Position>,
+    /// Where a FIN seems to be that was not captured: one more than the bytes was acknowledged.
+    pub(super) silent_fin: Option<Position>,
+    /// The end was given.
+    pub(super) ended: bool,
+    /// Nobody looks at bytes before this position.
+    pub(super) skip_to: Position,
+    /// Nobody looks at anything.
+    pub(super) blind: bool,
+    /// What waits, in order, without overlap.
+    pub(super) held: VecDeque<Held>,
+    pub(super) turns: Turns,
+}
+
+impl Stream {
+    pub(super) fn unwrap(&self, seq: Seq) -> Position {
+        self.near.map_or(Position::origin(seq), |near| seq.unwrap_near(near))
+    }
+
+    /// How far beyond what was given the other end has acknowledged, in bytes; zero for an
+    /// acknowledged FIN.
+    pub(super) fn acked_beyond(&self) -> u64 {
+        match (self.acked, self.next) {
+            (Some(acked), Some(next)) => self.without_fin(acked).since(next),
+            _ => 0,
+        }
+    }
+
+    /// An acknowledgement, less the one that a FIN counts (RFC 9293 §3.4).
+    pub(super) fn without_fin(&self, acked: Position) -> Position {
+        let mut fins = [self.fin, self.silent_fin].into_iter().flatten();
+        fins.find(|fin| fin.plus(1) == acked).unwrap_or(acked)
+    }
+
+    /// Whether bytes at `from` to `to` may be kept as a number only.
+    fn is_unwanted(&self, to: Position) -> bool {
+        self.blind || to <= self.skip_to
+    }
+
+    /// Holds the parts of `piece` that are not held yet. First bytes win.
+    pub(super) fn hold(&mut self, piece: &Piece<'_>, counts: &mut Counts) -> usize {
+        let mut kept = 0;
+        let mut from = piece.position;
+        let end = piece.end();
+        let mut index = self.held.partition_point(|held| held.end() <= from);
+        while from < end {
+            let next = self.held.get(index);
+            let free_to = next.map_or(end, |held| held.position.min(end));
+            if from < free_to {
+                let held = self.to_held(&piece.part(from, free_to));
+                kept += held.kept();
+                self.held.insert(index, held);
+                index += 1;
+                from = free_to;
+                continue;
+            }
+            let Some(held) = next else { break };
+            let overlap = piece.part(from, held.end().min(end));
+            count_overlap(&overlap, held, counts);
+            from = overlap.end();
+            index += 1;
+        }
+        kept
+    }
+
+    fn to_held(&self, piece: &Piece<'_>) -> Held {
+        let content = match piece.content {
+            PieceContent::Short(n) => HeldContent::Short(n),
+            PieceContent::Captured(bytes) if self.is_unwanted(piece.end()) => {
+                HeldContent::Passed(bytes.len() as u64)
+            }
+            PieceContent::Captured(bytes) => HeldContent::Kept(bytes.into()),
+        };
+        let Piece { position, time, ack, starts_segment, turn, .. } = *piece;
+        Held { position, time, ack, starts_segment, turn, content }
+    }
+}
+
+fn count_overlap(piece: &Piece<'_>, held: &Held, counts: &mut Counts) {
+    let PieceContent::Captured(bytes) = piece.content else { return };
+    counts.duplicate_bytes += bytes.len() as u64;
+    if let HeldContent::Kept(first) = &held.content {
+        let at = piece.position.since(held.position) as usize;
+        let differing = bytes.iter().zip(&first[at..]).filter(|(a, b)| a != b).count();
+        counts.conflicting_bytes += differing as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(n: u64) -> Position {
+        Position::origin(Seq(0)).plus(n)
+    }
+
+    fn piece(position: u64, bytes: &[u8]) -> Piece<'_> {
+        Piece {
+            position: at(position),
+            time: Timestamp::default(),
+            ack: None,
+            starts_segment: true,
+            turn: Turn::Opens,
+            content: PieceContent::Captured(bytes),
+        }
+    }
+
+    fn contents(stream: &Stream) -> Vec<(u64, Vec<u8>, bool)> {
+        let bytes = |held: &Held| match &held.content {
+            HeldContent::Kept(bytes) => bytes.to_vec(),
+            _ => Vec::new(),
+        };
+        let entry = |held: &Held| (held.position.since(at(0)), bytes(held), held.starts_segment);
+        stream.held.iter().map(entry).collect()
+    }
+
+    #[test]
+    fn held_bytes_never_overlap_and_the_first_win() {
+        let mut stream = Stream::default();
+        let mut counts = Counts::default();
+        assert_eq!(stream.hold(&piece(4, b"EF"), &mut counts), 2);
+        assert_eq!(stream.hold(&piece(8, b"IJ"), &mut counts), 2);
+        assert_eq!(stream.hold(&piece(2, b"cdeFghijk"), &mut counts), 5);
+        let expected = [
+            (2, b"cd".to_vec(), true),
+            (4, b"EF".to_vec(), true),
+            (6, b"gh".to_vec(), false),
+            (8, b"IJ".to_vec(), true),
+            (10, b"k".to_vec(), false),
+        ];
+        assert_eq!(contents(&stream), expected);
+        assert_eq!((counts.duplicate_bytes, counts.conflicting_bytes), (4, 3));
+        assert_eq!(stream.hold(&piece(2, b"cd"), &mut counts), 0);
+        assert_eq!(counts.duplicate_bytes, 6);
+    }
+
+    #[test]
+    fn unwanted_bytes_are_held_as_a_number() {
+        let mut stream = Stream { skip_to: at(10), ..Stream::default() };
+        let mut counts = Counts::default();
+        assert_eq!(stream.hold(&piece(5, b"fghij"), &mut counts), 0);
+        assert_eq!(stream.hold(&piece(10, b"k"), &mut counts), 1);
+        assert_eq!(stream.held[0].captured(), 5);
+    }
+
+    #[test]
+    fn a_turn_opens_where_the_sender_first_spoke_after_receiving_as_much() {
+        let mut turns = Turns::default();
+        assert_eq!(turns.judge(at(50), at(900)), Turn::Possible);
+        turns.note_own(at(100), at(200), at(1000));
+        turns.note_own(at(200), at(300), at(1000));
+        assert_eq!(turns.judge(at(200), at(1000)), Turn::Continues);
+        assert_eq!(turns.judge(at(300), at(1000)), Turn::Continues);
+        assert_eq!(turns.judge(at(300), at(1001)), Turn::Opens);
+        assert_eq!(turns.judge(at(350), at(1001)), Turn::Possible);
+        // The other end answered when it had received up to 400, and 350 was before that.
+        turns.note_other(at(400), at(2000));
+        assert_eq!(turns.judge(at(400), at(2000)), Turn::Opens);
+        assert_eq!(turns.judge(at(450), at(2000)), Turn::Continues);
+        // Learning of an earlier place with as much received narrows it.
+        turns.note(at(350), at(2000));
+        assert_eq!(turns.judge(at(400), at(2000)), Turn::Continues);
+        // Older news changes nothing.
+        turns.note(at(500), at(500));
+        assert_eq!(turns.judge(at(350), at(2000)), Turn::Possible);
+    }
+}
