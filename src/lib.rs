@@ -14,4 +14,5 @@
 pub mod capture;
 pub mod decode;
 pub mod flow;
+pub mod http;
 pub mod net;

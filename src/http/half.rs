@@ -1,0 +1,109 @@
+//! One direction of a connection: where in the message framing it stands.
+
+use super::body::Body;
+use super::pairing::Serial;
+use crate::net::{Position, Timestamp};
+
+/// Where a direction stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Nothing was seen of it.
+    Fresh,
+    /// At a message boundary.
+    Boundary,
+    /// Inside a head.
+    Head(Otherwise),
+    /// Inside a body.
+    Body {
+        body: Body,
+        of: Serial,
+        /// Nothing of the body was seen yet, and it may turn out not to be there.
+        doubtful: bool,
+    },
+    /// Somewhere; looking for the next message.
+    Lost,
+    /// No longer HTTP/1: what it is now, its next bytes tell.
+    Tunnel,
+    /// Not HTTP/1, or no longer.
+    Closed(Why),
+}
+
+/// What bytes are that began like a head and turn out to be none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Otherwise {
+    /// The beginning of a connection that is not HTTP.
+    NotHttp,
+    /// Bytes at a message boundary that are no message: the place is lost.
+    Broken,
+    /// Bytes of a direction that is lost anyway.
+    StillLost,
+    /// Bytes of a body that ends with its direction.
+    Content(Serial),
+}
+
+/// Why a direction is not looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    Tls,
+    Http2,
+    Other,
+}
+
+/// Where a head began.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Start {
+    pub(super) position: Position,
+    pub(super) time: Timestamp,
+    pub(super) ack: Option<Position>,
+}
+
+/// One direction.
+#[derive(Debug)]
+pub(super) struct Half {
+    pub(super) state: State,
+    /// The bytes of a head that is not complete, and how far they were searched for its end.
+    pub(super) partial: Vec<u8>,
+    pub(super) scanned: usize,
+    pub(super) start: Start,
+    /// Where the place was lost, until the next message that settles it.
+    pub(super) hole: Option<Position>,
+    /// Where the latest gap ended.
+    pub(super) gap_end: Option<Position>,
+    /// How much of the other direction had been received when this one's latest bytes were sent.
+    pub(super) last_ack: Option<Position>,
+    /// Bytes passed over before anything on this connection told what they were.
+    pub(super) unplaced: u64,
+}
+
+impl Half {
+    pub(super) const fn new() -> Self {
+        Self {
+            state: State::Fresh,
+            partial: Vec::new(),
+            scanned: 0,
+            start: Start {
+                position: Position::origin(crate::net::Seq(0)),
+                time: Timestamp::from_nanos(0),
+                ack: None,
+            },
+            hole: None,
+            gap_end: None,
+            last_ack: None,
+            unplaced: 0,
+        }
+    }
+
+    /// Begins to collect a head.
+    pub(super) fn begin(&mut self, start: Start, otherwise: Otherwise) {
+        self.state = State::Head(otherwise);
+        self.start = start;
+        self.partial = Vec::new();
+        self.scanned = 0;
+    }
+
+    /// Notes that the place was lost at `position`.
+    pub(super) fn lose(&mut self, position: Position) {
+        self.state = State::Lost;
+        self.hole.get_or_insert(position);
+    }
+}

@@ -1,0 +1,142 @@
+//! http: from byte streams to paired exchanges.
+//!
+//! Takes the chunks of both directions of a connection, in causal order: no chunk comes before
+//! those that its sender had already received. Gives message heads as they complete and
+//! [`Exchange`]s as they end, to a [`Reader`]. Promises that no body byte is ever taken for a
+//! head, that a response is paired with a request only where order and acknowledgement numbers
+//! leave one possibility, and that every byte it was given has one fate in [`Counts`].
+//! Knows nothing of S3 or metrics.
+
+mod body;
+mod connection;
+mod counts;
+mod half;
+mod head;
+mod pairing;
+
+use crate::net::{Endpoint, Timestamp};
+
+pub use connection::{Connection, Http};
+pub use counts::Counts;
+pub use head::{MAX_HEAD_BYTES, MAX_HEADER_FIELDS};
+pub use pairing::MAX_PENDING_EXCHANGES;
+
+/// Who talks to whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peers {
+    /// The end that sends requests.
+    pub client: Endpoint,
+    /// The end that answers.
+    pub server: Endpoint,
+}
+
+/// The header fields of a head, in wire order. Names match case-insensitively
+/// (RFC 9110 §5.1); values are bytes, without surrounding white space (RFC 9110 §5.5).
+#[derive(Clone, Copy, Debug)]
+pub struct Headers<'h>(&'h [httparse::Header<'h>]);
+
+impl<'h> Headers<'h> {
+    /// Wraps parsed fields.
+    pub fn new(fields: &'h [httparse::Header<'h>]) -> Self {
+        Self(fields)
+    }
+
+    /// Every field, in wire order: its name as it was spelled, and its value.
+    pub fn iter(self) -> impl Iterator<Item = (&'h str, &'h [u8])> {
+        self.0.iter().map(|field| (field.name, field.value))
+    }
+
+    /// The values of every field called `name`, in wire order.
+    pub fn all(self, name: &str) -> impl Iterator<Item = &'h [u8]> {
+        self.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// The value of the first field called `name`.
+    pub fn first(self, name: &str) -> Option<&'h [u8]> {
+        self.all(name).next()
+    }
+}
+
+/// A complete request head. Borrowed from the stream: who wants to keep something copies it,
+/// so that what nobody asked for (keys, signatures) is never stored.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestHead<'h> {
+    /// The time of the packet that held its first byte.
+    pub time: Timestamp,
+    /// Its method, as spelled.
+    pub method: &'h str,
+    /// Its request target (RFC 9112 §3.2), as spelled, in any of the four forms.
+    pub target: &'h str,
+    /// The minor version: 0 for HTTP/1.0, 1 for HTTP/1.1.
+    pub minor_version: u8,
+    /// Its header fields.
+    pub headers: Headers<'h>,
+}
+
+/// A complete response head; interim (1xx) responses but 101 are not given.
+#[derive(Clone, Copy, Debug)]
+pub struct ResponseHead<'h> {
+    /// The time of the packet that held its first byte.
+    pub time: Timestamp,
+    /// The status code, 100 to 999.
+    pub status: u16,
+    /// The minor version: 0 for HTTP/1.0, 1 for HTTP/1.1.
+    pub minor_version: u8,
+    /// Its header fields.
+    pub headers: Headers<'h>,
+}
+
+/// One request with its response (RFC 9110 §3.4), as far as both were seen, at its end.
+#[derive(Debug)]
+pub struct Exchange<Q, P> {
+    /// What the reader made of the request head; `None` when no request was seen.
+    pub request: Option<Q>,
+    /// What the reader made of the response head; `None` when no response was seen.
+    pub response: Option<P>,
+    /// The request body's bytes that were transferred, without chunk framing; `None` when that
+    /// is not known (the request was not seen, or framing was lost).
+    pub request_body_bytes: Option<u64>,
+    /// The same for the response body.
+    pub response_body_bytes: Option<u64>,
+}
+
+/// The next room: what HTTP gives its heads and exchanges to.
+///
+/// For each exchange, in this order: [`request`](Self::request) when a request head is
+/// complete, [`response`](Self::response) when a response head is complete and it is settled
+/// which request it answers (or that this cannot be known), and [`over`](Self::over) once.
+/// Any of the first two can be missing, never both.
+pub trait Reader {
+    /// What it remembers of a connection.
+    type Connection: Default;
+    /// What it remembers of a request head.
+    type Request;
+    /// What it remembers of a response head.
+    type Response;
+
+    /// A request head is complete.
+    fn request(
+        &mut self,
+        connection: &mut Self::Connection,
+        peers: Peers,
+        head: &RequestHead<'_>,
+    ) -> Self::Request;
+
+    /// A final (or 101) response head is complete, with the request that it answers, if that
+    /// was seen.
+    fn response(
+        &mut self,
+        connection: &mut Self::Connection,
+        peers: Peers,
+        request: Option<&mut Self::Request>,
+        head: &ResponseHead<'_>,
+    ) -> Self::Response;
+
+    /// An exchange is over: bodies done, superseded, or the connection ended.
+    fn over(
+        &mut self,
+        connection: &mut Self::Connection,
+        peers: Peers,
+        exchange: Exchange<Self::Request, Self::Response>,
+    );
+}

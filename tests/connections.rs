@@ -1,0 +1,400 @@
+//! Single connections, written packet by packet: what is heard of each.
+
+mod support;
+
+use support::script::Script;
+
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n")
+}
+
+fn put(path: &str, length: usize, more: &str) -> String {
+    format!("PUT {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n{more}\r\n")
+}
+
+fn ok(id: &str, body: &str) -> String {
+    let padding = "0123456789".repeat(20);
+    let length = body.len();
+    format!(
+        "HTTP/1.1 200 OK\r\nX-Id: {id}\r\nX-Pad: {padding}\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+}
+
+#[test]
+fn keep_alive() {
+    let script =
+        Script::opened().c(get("/1")).s(ok("1", "abc")).c(get("/2")).s(ok("2", "")).c_fin().s_fin();
+    assert_eq!(script.hear(), ["/1(0) 1(3)", "/2(0) 2(0)"]);
+}
+
+#[test]
+fn joined_in_the_middle_of_a_body() {
+    let script = Script::joined().s("rest of a body").c(get("/1")).s(ok("1", "abc"));
+    assert_eq!(script.hear(), ["/1(0) 1(3)"]);
+}
+
+#[test]
+fn pipelined() {
+    let script = Script::opened()
+        .c(get("/1") + &get("/2") + &get("/3"))
+        .s(ok("1", "a") + &ok("2", "bc"))
+        .s(ok("3", "d"));
+    assert_eq!(script.hear(), ["/1(0) 1(1)", "/2(0) 2(2)", "/3(0) 3(1)"]);
+}
+
+#[test]
+fn pipelined_with_a_lost_answer_pairs_nothing_by_guess() {
+    let script = Script::opened()
+        .c(get("/1"))
+        .c(get("/2"))
+        .c(get("/3"))
+        .lose()
+        .s(ok("1", "a"))
+        .s(ok("2", "b"))
+        .s(ok("3", "c"))
+        .c("");
+    for heard in script.hear() {
+        assert!(heard.starts_with('-') || heard.ends_with('-'), "paired: {heard}");
+    }
+}
+
+#[test]
+fn a_lost_answer_does_not_shift_the_next_ones() {
+    let script = Script::opened()
+        .c(get("/1"))
+        .lose()
+        .s(ok("1", "a"))
+        .c(get("/2"))
+        .s(ok("2", "b"))
+        .c(get("/3"))
+        .s(ok("3", "c"));
+    assert_eq!(script.hear(), ["/1(0) -", "/2(0) 2(1)", "/3(0) 3(1)"]);
+}
+
+#[test]
+fn a_lost_request_does_not_shift_the_next_ones() {
+    let script = Script::opened()
+        .c(get("/1"))
+        .s(ok("1", "a"))
+        .lose()
+        .c(get("/2"))
+        .s(ok("2", "b"))
+        .c(get("/3"))
+        .s(ok("3", "c"));
+    assert_eq!(script.hear(), ["/1(0) 1(1)", "- 2(1)", "/3(0) 3(1)"]);
+}
+
+#[test]
+fn a_gap_inside_a_body_costs_nothing() {
+    let script = Script::opened()
+        .c(put("/1", 3000, ""))
+        .c([b'x'; 1000])
+        .lose()
+        .c([b'x'; 1000])
+        .c([b'x'; 1000])
+        .s(ok("1", ""))
+        .c(get("/2"))
+        .s(ok("2", ""));
+    assert_eq!(script.hear(), ["/1(3000) 1(0)", "/2(0) 2(0)"]);
+}
+
+#[test]
+fn a_gap_beyond_a_body_is_relocked_behind() {
+    let script = Script::opened()
+        .c(put("/1", 3000, ""))
+        .c([b'x'; 1000])
+        .lose()
+        .c([b'x'; 2000])
+        .s(ok("1", ""))
+        .lose()
+        .c(get("/2"))
+        .s(ok("2", ""))
+        .c(get("/3"))
+        .s(ok("3", ""));
+    assert_eq!(script.hear(), ["/1(3000) 1(0)", "- 2(0)", "/3(0) 3(0)"]);
+}
+
+#[test]
+fn text_of_messages_in_a_body_whose_head_was_lost_never_counts() {
+    let script = Script::opened()
+        .c(get("/1"))
+        .s(ok("1", ""))
+        .c("")
+        .lose()
+        .c(put("/2", 200, ""))
+        .c(get("/false"))
+        .c(get("/false"))
+        .s(ok("2", ""))
+        .c(get("/3"))
+        .lose()
+        .s("HTTP/1.1 200 OK\r\nX-Id: 3\r\nContent-Length: 9999\r\n\r\n")
+        .s(ok("false", ""))
+        .s(ok("false", ""))
+        .c(get("/4"))
+        .s(ok("4", ""));
+    assert_eq!(script.hear(), ["/1(0) 1(0)", "- 2(0)", "/3(0) -", "/4(0) 4(0)"]);
+}
+
+#[test]
+fn one_side_only() {
+    let script = Script::opened().c(get("/1")).s(ok("1", "abc")).c(get("/2")).s(ok("2", ""));
+    assert_eq!(script.hear_one_side(true), ["/1(0) -", "/2(0) -"]);
+    assert_eq!(script.hear_one_side(false), ["- 1(3)", "- 2(0)"]);
+}
+
+#[test]
+fn answers_to_unseen_head_requests_have_no_body() {
+    let head = "HTTP/1.1 200 OK\r\nX-Id: 1\r\nContent-Length: 500\r\n\r\n";
+    let script = Script::opened().c("x").s(head).c("x").s(ok("2", "abc"));
+    assert_eq!(script.hear_one_side(false), ["- 1(0)", "- 2(3)"]);
+}
+
+#[test]
+fn head_has_no_body_whatever_its_answer_says() {
+    let script = Script::opened()
+        .c("HEAD /1 HTTP/1.1\r\nHost: h\r\n\r\n")
+        .s("HTTP/1.1 200 OK\r\nX-Id: 1\r\nContent-Length: 500\r\n\r\n")
+        .c(get("/2"))
+        .s("HTTP/1.1 304 Not Modified\r\nX-Id: 2\r\nContent-Length: 500\r\n\r\n")
+        .c(get("/3"))
+        .s("HTTP/1.1 204 No Content\r\nX-Id: 3\r\n\r\n")
+        .c(get("/4"))
+        .s(ok("4", ""));
+    assert_eq!(script.hear(), ["/1(0) 1(0)", "/2(0) 2(0)", "/3(0) 3(0)", "/4(0) 4(0)"]);
+}
+
+#[test]
+fn expect_continue_in_all_its_endings() {
+    let expect = "Expect: 100-continue\r\n";
+    let refused = "HTTP/1.1 403 Forbidden\r\nX-Id: no\r\nContent-Length: 2\r\n\r\nno";
+    // Told to go on.
+    let script = Script::opened()
+        .c(put("/1", 5, expect))
+        .s("HTTP/1.1 100 Continue\r\n\r\n")
+        .c("hello")
+        .s(ok("1", ""));
+    assert_eq!(script.hear(), ["/1(5) 1(0)"]);
+    // Not told, went on.
+    let script = Script::opened().c(put("/1", 5, expect)).c("hello").s(ok("1", ""));
+    assert_eq!(script.hear(), ["/1(5) 1(0)"]);
+    // Refused: the body never comes, the next request does.
+    let script = Script::opened().c(put("/1", 5000, expect)).s(refused).c(get("/2")).s(ok("2", ""));
+    assert_eq!(script.hear(), ["/1(0) no(2)", "/2(0) 2(0)"]);
+    // Refused, and the next request comes in small pieces.
+    let script = Script::opened()
+        .c(put("/1", 5000, expect))
+        .s(refused)
+        .c("GE")
+        .c("T /2 HTTP/1.1\r\nHo")
+        .c("st: h\r\n\r\n")
+        .s(ok("2", ""));
+    assert_eq!(script.hear(), ["/1(0) no(2)", "/2(0) 2(0)"]);
+    // Refused while the body was on its way.
+    let script =
+        Script::opened().c(put("/1", 5, expect)).c("GET /").s(refused).c(get("/2")).s(ok("2", ""));
+    assert_eq!(script.hear(), ["/1(5) no(2)", "/2(0) 2(0)"]);
+    // The refusal was not captured.
+    let script = Script::opened()
+        .c(put("/1", 5000, expect))
+        .lose()
+        .s(ok("no", ""))
+        .c(get("/2"))
+        .s(ok("2", ""));
+    assert_eq!(script.hear(), ["/1(0) -", "/2(0) 2(0)"]);
+    // The interim response was not captured; the body looks like a request.
+    let body = get("/false");
+    let script = Script::opened()
+        .c(put("/1", body.len(), expect))
+        .lose()
+        .s("HTTP/1.1 100 Continue\r\n\r\n")
+        .c(&body)
+        .s(ok("1", ""));
+    assert_eq!(script.hear(), [format!("/1({}) 1(0)", body.len())]);
+}
+
+#[test]
+fn an_answer_before_the_end_of_the_request() {
+    let script = Script::opened()
+        .c(put("/1", 10, ""))
+        .s(ok("1", ""))
+        .c("0123456789")
+        .c(get("/2"))
+        .s(ok("2", ""));
+    assert_eq!(script.hear(), ["/1(10) 1(0)", "/2(0) 2(0)"]);
+}
+
+#[test]
+fn chunked_with_extensions_trailers_and_a_gap_inside_a_chunk() {
+    let head = "HTTP/1.1 200 OK\r\nX-Id: 1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let script = Script::opened()
+        .c(get("/1"))
+        .s(head)
+        .s("bb8;e=\"x\"\r\n")
+        .s([b'x'; 1000])
+        .lose()
+        .s([b'x'; 1000])
+        .s([b'x'; 1000])
+        .s("\r\n0\r\nX-Trailer: t\r\n\r\n")
+        .c(get("/2"))
+        .s(ok("2", ""));
+    assert_eq!(script.hear(), ["/1(0) 1(3000)", "/2(0) 2(0)"]);
+}
+
+#[test]
+fn a_body_until_the_end_of_the_connection() {
+    let head = "HTTP/1.0 200 OK\r\nX-Id: 1\r\n\r\n";
+    let script = Script::opened().c(get("/1")).s(head).s("HTTP/1.1 200 in a body").s_fin().c_fin();
+    assert_eq!(script.hear(), ["/1(0) 1(22)"]);
+    // A server that goes on all the same.
+    let script = Script::opened().c(get("/1")).s(head).s("body").c(get("/2")).s(ok("2", ""));
+    assert_eq!(script.hear(), ["/1(0) 1(4)", "/2(0) 2(0)"]);
+}
+
+#[test]
+fn connect_and_upgrade_end_http() {
+    let script = Script::opened()
+        .c("CONNECT h:443 HTTP/1.1\r\nHost: h\r\n\r\n")
+        .s("HTTP/1.1 200 Connected\r\nX-Id: 1\r\n\r\n")
+        .c(get("/inside"))
+        .s(ok("inside", ""));
+    assert_eq!(script.hear(), ["h:443(0) 1(0)"]);
+    let script = Script::opened()
+        .c("GET /ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\r\n")
+        .s("HTTP/1.1 101 Switching Protocols\r\nX-Id: 1\r\nUpgrade: websocket\r\n\r\n")
+        .c("\x01\x02")
+        .s("\x01\x02");
+    assert_eq!(script.hear(), ["/ws(0) 1(0)"]);
+    // Refused: HTTP goes on.
+    let script = Script::opened()
+        .c("CONNECT h:443 HTTP/1.1\r\nHost: h\r\n\r\n")
+        .s("HTTP/1.1 403 No\r\nX-Id: 1\r\nContent-Length: 0\r\n\r\n")
+        .c(get("/2"))
+        .s(ok("2", ""));
+    assert_eq!(script.hear(), ["h:443(0) 1(0)", "/2(0) 2(0)"]);
+}
+
+#[test]
+fn a_new_connection_on_the_same_ports() {
+    let script = Script::opened().c(get("/1")).handshake().c(get("/2")).s(ok("2", ""));
+    assert_eq!(script.hear(), ["/1(0) -", "/2(0) 2(0)"]);
+    // After a proper end.
+    let script = Script::opened()
+        .c(get("/1"))
+        .s(ok("1", ""))
+        .c_fin()
+        .s_fin()
+        .handshake()
+        .c(get("/2"))
+        .s(ok("2", ""));
+    assert_eq!(script.hear(), ["/1(0) 1(0)", "/2(0) 2(0)"]);
+}
+
+#[test]
+fn a_new_connection_whose_handshake_was_not_captured() {
+    let old = Script::opened().c(get("/1")).s(ok("1", ""));
+    let count = old.packets.len();
+    let script = old
+        .edit(|_| {})
+        .handshake()
+        .c(get("/2"))
+        .s(ok("2", ""))
+        .c(get("/3"))
+        .s(ok("3", ""))
+        .edit(|packets| drop(packets.drain(count..count + 3)));
+    // Far away in sequence numbers: the second segment confirms the first.
+    let moved = script.edit(|packets| {
+        for packet in &mut packets[count..] {
+            let (seq, ack) =
+                if packet.from_client { (1 << 30, 3 << 29) } else { (3 << 29, 1 << 30) };
+            packet.seq = packet.seq.wrapping_add(seq);
+            packet.ack = packet.ack.map(|a| a.wrapping_add(ack));
+        }
+    });
+    assert_eq!(moved.hear(), ["/1(0) 1(0)", "/2(0) 2(0)", "/3(0) 3(0)"]);
+}
+
+#[test]
+fn a_reset_ends_and_what_it_overtook_is_heard() {
+    let script = Script::opened().c(get("/1")).s_rst().edit(|packets| {
+        let last = packets.len() - 1;
+        packets.swap(last, last - 1);
+    });
+    assert_eq!(script.hear(), ["/1(0) -"]);
+    // A made-up reset: the connection goes on.
+    let script =
+        Script::opened().c(get("/1")).s_rst().s(ok("1", "")).wait(30).c(get("/2")).s(ok("2", ""));
+    assert_eq!(script.hear(), ["/1(0) 1(0)", "/2(0) 2(0)"]);
+}
+
+#[test]
+fn repeated_segments_after_the_end_are_no_new_connection() {
+    let script = Script::opened().c(get("/1")).s(ok("1", "")).c_fin().s_fin().edit(|packets| {
+        let again = packets[3].clone();
+        packets.push(again);
+    });
+    assert_eq!(script.hear(), ["/1(0) 1(0)"]);
+}
+
+#[test]
+fn a_keep_alive_probe_is_no_data() {
+    let script = Script::opened().c(get("/1")).s(ok("1", "")).c("x").edit(|packets| {
+        let last = packets.len() - 1;
+        packets[last].seq = packets[last].seq.wrapping_sub(1);
+    });
+    assert_eq!(script.hear(), ["/1(0) 1(0)"]);
+}
+
+#[test]
+fn silence_ends_a_connection() {
+    let script = Script::opened().c(get("/1")).wait(700).s(ok("1", "")).c(get("/2")).s(ok("2", ""));
+    assert_eq!(script.hear(), ["/1(0) -", "- 1(0)", "/2(0) 2(0)"]);
+}
+
+#[test]
+fn acknowledgements_that_overtake_data() {
+    // Every packet of the server comes before the client's that it answers.
+    let script = Script::opened().c(get("/1")).s(ok("1", "abc")).c(get("/2")).s(ok("2", "")).edit(
+        |packets| {
+            packets.swap(3, 4);
+            packets.swap(5, 6);
+        },
+    );
+    assert_eq!(script.hear(), ["/1(0) 1(3)", "/2(0) 2(0)"]);
+}
+
+#[test]
+fn other_protocols_are_no_http() {
+    for bytes in [
+        "SSH-2.0-OpenSSH_9.6\r\n",
+        "220 mail.example ESMTP\r\n",
+        "\x16\x03\x01\x02\x00\x01\x00\x01\u{fc}\x03\x03",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "OPTIONS rtsp://h/ RTSP/1.0\r\nCSeq: 1\r\n\r\n",
+    ] {
+        let script = Script::opened().c(bytes).s(bytes).c(get("/false")).s(ok("false", ""));
+        assert_eq!(script.hear(), [""; 0], "{bytes:?}");
+    }
+}
+
+#[test]
+fn a_head_cut_into_single_bytes() {
+    let mut script = Script::opened();
+    for byte in get("/1").bytes() {
+        script = script.c([byte]);
+    }
+    for byte in ok("1", "abc").bytes() {
+        script = script.s([byte]);
+    }
+    assert_eq!(script.hear(), ["/1(0) 1(3)"]);
+}
+
+#[test]
+fn framing_that_contradicts_itself_is_believed_by_nobody() {
+    let head = "POST /1 HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n";
+    let script = Script::opened()
+        .c(format!("{head}{}", get("/smuggled")))
+        .s(ok("1", ""))
+        .c(get("/2"))
+        .s(ok("2", ""));
+    assert_eq!(script.hear(), ["/1(?) 1(0)", "/2(0) 2(0)"]);
+}

@@ -1,0 +1,77 @@
+//! Listens to conversations through the flow and HTTP rooms.
+
+use super::conversation::{Packet, endpoint};
+use sealwatch::flow::{FlowTable, Limits};
+use sealwatch::http::{Exchange, Http, Peers, Reader, RequestHead, ResponseHead};
+
+/// What was heard of an exchange.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Heard {
+    /// The request's target.
+    pub target: Option<String>,
+    /// The response's `X-Id`, or its status where it has none.
+    pub answer: Option<String>,
+    pub status: Option<u16>,
+    pub request_body: Option<u64>,
+    pub response_body: Option<u64>,
+}
+
+#[derive(Debug, Default)]
+pub struct Listener {
+    pub heard: Vec<Heard>,
+}
+
+impl Reader for Listener {
+    type Connection = ();
+    type Request = String;
+    type Response = (String, u16);
+
+    fn request(&mut self, (): &mut (), _: Peers, head: &RequestHead<'_>) -> String {
+        head.target.to_owned()
+    }
+
+    fn response(
+        &mut self,
+        (): &mut (),
+        _: Peers,
+        _: Option<&mut String>,
+        head: &ResponseHead<'_>,
+    ) -> (String, u16) {
+        let id = head.headers.first("x-id").map(String::from_utf8_lossy);
+        (id.map_or_else(|| head.status.to_string(), Into::into), head.status)
+    }
+
+    fn over(&mut self, (): &mut (), _: Peers, exchange: Exchange<String, (String, u16)>) {
+        let (answer, status) = exchange.response.unzip();
+        self.heard.push(Heard {
+            target: exchange.request,
+            answer,
+            status,
+            request_body: exchange.request_body_bytes,
+            response_body: exchange.response_body_bytes,
+        });
+    }
+}
+
+/// Listens to one connection's packets, to the end; checks that every byte has one fate.
+pub fn listen(packets: &[Packet]) -> Vec<Heard> {
+    let mut table = FlowTable::new(Http::new(Listener::default()), Limits::default());
+    for packet in packets {
+        packet.with(endpoint(1, 40_000), endpoint(2, 80), |segment| table.segment(segment));
+    }
+    table.close();
+    let flow = table.counts();
+    let http = table.consumer().counts();
+    let fates = http.head_bytes
+        + http.body_bytes
+        + http.ignored_bytes
+        + http.tls_bytes
+        + http.http2_bytes
+        + http.lost_bytes
+        + flow.duplicate_bytes
+        + flow.stray_bytes;
+    let sent: u64 = packets.iter().map(|packet| packet.payload.len() as u64).sum();
+    assert_eq!(flow.payload_bytes, sent, "bytes taken in");
+    assert_eq!(flow.payload_bytes, fates, "fates of bytes: {flow:?} {http:?}");
+    std::mem::take(&mut table.consumer().reader.heard)
+}
