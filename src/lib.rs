@@ -16,3 +16,4 @@ pub mod decode;
 pub mod flow;
 pub mod http;
 pub mod net;
+pub mod s3;

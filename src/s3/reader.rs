@@ -1,0 +1,468 @@
+//! The HTTP room's reader: from heads and exchanges to observations.
+
+use super::address::{Endpoints, HostPattern, INVALID_HOST, normalise};
+use super::findings::{Finding, Findings};
+use super::headers::Seen;
+use super::judge::{self, Asked};
+use super::mode::Mode;
+use super::operation::{Operation, Signature};
+use super::place::{self, Learned, Reading};
+use super::record::{ObjectBytes, Record, Transfer};
+use super::target::{self, Target};
+use super::{Observation, Subject};
+use crate::http::{Exchange, Headers, Peers, Reader, RequestHead, ResponseHead};
+use crate::net::Timestamp;
+use std::sync::Arc;
+
+/// The most bytes of a response header field that are kept for a record.
+const MAX_FIELD: usize = 256;
+
+/// What is known of stores beforehand.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// Hosts that are object stores, whatever their traffic shows.
+    pub s3_hosts: Vec<HostPattern>,
+    /// Names under which buckets are hosts (`bucket.suffix`).
+    pub endpoint_suffixes: Vec<String>,
+}
+
+/// Reads heads and exchanges, and keeps what they mean until it is drained.
+pub struct S3Reader {
+    s3_hosts: Vec<HostPattern>,
+    endpoints: Endpoints,
+    observations: Vec<Observation>,
+}
+
+/// What is remembered of a connection.
+#[derive(Debug, Default)]
+pub struct Connection {
+    /// Whether it showed that it leads to an object store.
+    store: bool,
+    /// The host that was last named.
+    host: Option<Arc<str>>,
+    learned: Option<Learned>,
+}
+
+/// What is remembered of a request head.
+#[derive(Debug)]
+pub struct Request {
+    time: Timestamp,
+    method: Box<str>,
+    target: Box<str>,
+    minor_version: u8,
+    host: Arc<str>,
+    store: bool,
+    reading: Reading,
+    asked: Asked,
+    kms_key_id: Option<Box<str>>,
+    bucket_key_enabled: Option<bool>,
+    requested: Option<Mode>,
+    /// The object's length where the body has a framing of its own around it.
+    object_len: ObjectLen,
+    findings: Findings,
+    unknown_value: Option<Box<str>>,
+    /// What was reported already.
+    reported: Findings,
+}
+
+/// How long the object in a request's body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ObjectLen {
+    /// As long as the body.
+    Body,
+    /// `aws-chunked`: as `x-amz-decoded-content-length` says.
+    Decoded(Option<u64>),
+}
+
+/// What is remembered of a response head.
+#[derive(Debug)]
+pub struct Response {
+    time: Timestamp,
+    status: u16,
+    minor_version: u8,
+    /// The host where no request says it.
+    host: Arc<str>,
+    store: bool,
+    operation: Option<Operation>,
+    applied: Option<Mode>,
+    mismatch: Option<bool>,
+    kms_key_id: Option<Box<str>>,
+    bucket_key_enabled: Option<bool>,
+    content_type: Option<Box<str>>,
+    cache_control: Option<Box<str>>,
+    edge: Option<&'static str>,
+    findings: Findings,
+}
+
+impl S3Reader {
+    /// A reader that has seen nothing.
+    pub fn new(config: &Config) -> Self {
+        Self {
+            s3_hosts: config.s3_hosts.clone(),
+            endpoints: Endpoints::new(&config.endpoint_suffixes),
+            observations: Vec::new(),
+        }
+    }
+
+    /// What was observed since the last call, in order.
+    pub fn drain(&mut self) -> impl Iterator<Item = Observation> {
+        self.observations.drain(..)
+    }
+
+    /// Judges a request, once it is known to be an object store's. Does nothing while its
+    /// operation is undecided, but for findings.
+    fn judge_request(&mut self, connection: &mut Connection, request: &mut Request) {
+        if request.asked.anything() {
+            request.reading.path_is_key(&mut connection.learned, &request.host);
+        }
+        if let Some((operation, _)) = request.reading.settled() {
+            let requested = judge::requested(operation, request.asked, &mut request.findings);
+            if request.requested.is_none()
+                && let Some(mode) = requested
+            {
+                request.requested = Some(mode);
+                let subject = request.subject(request.time);
+                self.observations.push(Observation::Requested { subject, mode });
+            }
+        }
+        for finding in request.findings.iter() {
+            if request.reported.insert(finding) {
+                let subject = request.subject(request.time);
+                let value = match finding {
+                    Finding::UnknownValue => request.unknown_value.take(),
+                    _ => None,
+                };
+                self.observations.push(Observation::Found { subject, finding, value });
+            }
+        }
+    }
+
+    /// Reports what a response says.
+    fn report_response(
+        &mut self,
+        subject: &Subject,
+        request: Option<&mut Request>,
+        response: &Response,
+        unknown_value: Option<&[u8]>,
+    ) {
+        let subject = || subject.clone();
+        if let Some(mode) = response.applied {
+            self.observations.push(Observation::Applied { subject: subject(), mode });
+        }
+        let requested = request.as_ref().and_then(|request| request.requested);
+        if let (Some(true), Some(requested), Some(applied)) =
+            (response.mismatch, requested, response.applied)
+        {
+            let subject = subject();
+            self.observations.push(Observation::Mismatch { subject, requested, applied });
+        }
+        let could = response.operation.is_some_and(|operation| operation.carries().mode());
+        if could && request.is_some() && (400..=599).contains(&response.status) {
+            let status = response.status;
+            self.observations.push(Observation::Refused { subject: subject(), status });
+        }
+        let mut alone = Findings::default();
+        let reported = request.map_or(&mut alone, |request| &mut request.reported);
+        for finding in response.findings.iter() {
+            if reported.insert(finding) {
+                let value = unknown_value.filter(|_| finding == Finding::UnknownValue);
+                let value = value.map(printable);
+                let subject = subject();
+                self.observations.push(Observation::Found { subject, finding, value });
+            }
+        }
+    }
+
+    fn host(
+        &self,
+        connection: &mut Connection,
+        peers: Peers,
+        target: &Target<'_>,
+        headers: Headers<'_>,
+    ) -> Arc<str> {
+        let mut named = headers.all("host").filter(|value| !value.is_empty());
+        let host = match (target.authority, named.next()) {
+            (Some(authority), _) => normalise(authority),
+            (None, None) => return connection.host(peers),
+            (None, Some(first)) => match std::str::from_utf8(first) {
+                // RFC 9112 §3.2: a request with several is invalid.
+                Ok(host) if named.all(|other| other == first) => normalise(host),
+                _ => INVALID_HOST.into(),
+            },
+        };
+        if *host != *INVALID_HOST {
+            connection.host = Some(host.clone());
+        }
+        host
+    }
+}
+
+impl Connection {
+    /// The host that was last named, else the server's address.
+    fn host(&self, peers: Peers) -> Arc<str> {
+        self.host.clone().unwrap_or_else(|| peers.server.to_string().into())
+    }
+}
+
+impl Request {
+    fn subject(&self, time: Timestamp) -> Subject {
+        let (operation, bucket) = self.reading.settled().unwrap_or((None, None));
+        Subject {
+            time,
+            host: self.host.clone(),
+            bucket: bucket.cloned(),
+            operation: operation.unwrap_or(Operation::UNKNOWN),
+        }
+    }
+}
+
+impl Reader for S3Reader {
+    type Connection = Connection;
+    type Request = Request;
+    type Response = Response;
+
+    fn request(
+        &mut self,
+        connection: &mut Connection,
+        peers: Peers,
+        head: &RequestHead<'_>,
+    ) -> Request {
+        let mut seen = Seen::of_request(head.headers);
+        let target = Target::of(head.target, head.method == "CONNECT");
+        let query = target.query();
+        if query.mode {
+            seen.findings.insert(Finding::ModeInQuery);
+        }
+        let host = self.host(connection, peers, &target, head.headers);
+        let known = self.endpoints.style(&host).1
+            || self.s3_hosts.iter().any(|pattern| pattern.matches(&host));
+        connection.store |= seen.sign || query.signed || known;
+        let signature = Signature {
+            method: head.method,
+            subresource: query.subresource,
+            one_of_several: query.has_id,
+            copy: seen.copy_source,
+            form: is_form(head.headers),
+        };
+        let learned = &mut connection.learned;
+        let reading = place::read(&self.endpoints, learned, &host, target.path, &signature);
+        let mut request = Request {
+            time: head.time,
+            method: head.method.into(),
+            target: target::redact(head.target),
+            minor_version: head.minor_version,
+            host,
+            store: connection.store,
+            reading,
+            asked: Asked { mode: seen.mode, customer_key: seen.customer_key },
+            kms_key_id: seen.kms_key_id.map(text),
+            bucket_key_enabled: seen.bucket_key_enabled,
+            requested: None,
+            object_len: object_len(head.headers),
+            findings: seen.findings,
+            unknown_value: seen.unknown.map(printable),
+            reported: Findings::default(),
+        };
+        if request.store {
+            self.judge_request(connection, &mut request);
+        }
+        request
+    }
+
+    fn response(
+        &mut self,
+        connection: &mut Connection,
+        peers: Peers,
+        mut request: Option<&mut Request>,
+        head: &ResponseHead<'_>,
+    ) -> Response {
+        let seen = Seen::of(head.headers);
+        connection.store |= seen.sign;
+        if let Some(request) = &mut request
+            && connection.store
+        {
+            request.store = true;
+            learn_from_answer(connection, request, head, &seen);
+            self.judge_request(connection, request);
+        }
+        let subject = match &request {
+            Some(request) => request.subject(head.time),
+            None => Subject {
+                time: head.time,
+                host: connection.host(peers),
+                bucket: None,
+                operation: Operation::UNKNOWN,
+            },
+        };
+        let settled = request.as_ref().map(|request| request.reading.settled());
+        let operation = settled.flatten().and_then(|(operation, _)| operation);
+        let applied = judge::applied(operation, head.status, seen.applied());
+        let requested = request.as_ref().and_then(|request| request.requested);
+        let response = Response {
+            time: head.time,
+            status: head.status,
+            minor_version: head.minor_version,
+            host: subject.host.clone(),
+            store: connection.store,
+            operation,
+            applied: applied.filter(|_| connection.store),
+            mismatch: judge::mismatch(operation, head.status, requested, applied),
+            kms_key_id: seen.kms_key_id.map(text),
+            bucket_key_enabled: seen.bucket_key_enabled,
+            content_type: head.headers.first("content-type").map(short),
+            cache_control: head.headers.first("cache-control").map(short),
+            edge: head.headers.first("x-amz-cf-id").map(|_| "cloudfront"),
+            findings: seen.findings,
+        };
+        if response.store {
+            self.report_response(&subject, request, &response, seen.unknown);
+        }
+        response
+    }
+
+    fn over(
+        &mut self,
+        connection: &mut Connection,
+        peers: Peers,
+        exchange: Exchange<Request, Response>,
+    ) {
+        let record = record(connection, peers, exchange);
+        self.observations.push(Observation::Over(Box::new(record)));
+    }
+}
+
+/// What an answer shows about where its request pointed.
+fn learn_from_answer(
+    connection: &mut Connection,
+    request: &mut Request,
+    head: &ResponseHead<'_>,
+    seen: &Seen<'_>,
+) {
+    let success = (200..=299).contains(&head.status);
+    let carries_mode = seen.applied().is_some() && (success || head.status == 304);
+    let tagged = success && head.headers.first("etag").is_some();
+    if carries_mode || tagged {
+        request.reading.path_is_key(&mut connection.learned, &request.host);
+    }
+    if carries_mode {
+        request.reading.answer_is_about_object();
+    }
+}
+
+/// A browser form (RFC 7578), as PostObject takes it.
+fn is_form(headers: Headers<'_>) -> bool {
+    const FORM: &[u8] = b"multipart/form-data";
+    let kind = headers.first("content-type").and_then(|value| value.get(..FORM.len()));
+    kind.is_some_and(|kind| kind.eq_ignore_ascii_case(FORM))
+}
+
+/// Source: Amazon S3 API Reference, "Signature Calculations for the Authorization Header:
+/// Transferring Payload in Multiple Chunks".
+fn object_len(headers: Headers<'_>) -> ObjectLen {
+    let mut codings = headers.all("content-encoding").flat_map(|value| value.split(|b| *b == b','));
+    let streamed =
+        headers.first("x-amz-content-sha256").is_some_and(|value| value.starts_with(b"STREAMING-"))
+            || codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"aws-chunked"));
+    if !streamed {
+        return ObjectLen::Body;
+    }
+    let decoded = headers.first("x-amz-decoded-content-length");
+    let number = decoded.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
+    ObjectLen::Decoded(number)
+}
+
+fn record(connection: &Connection, peers: Peers, exchange: Exchange<Request, Response>) -> Record {
+    let Exchange { request, response, request_body_bytes, response_body_bytes } = exchange;
+    let (request, response) = (request.as_ref(), response.as_ref());
+    let object_bytes = object_bytes(request, response, request_body_bytes, response_body_bytes);
+    let object_store = match request {
+        Some(request) => request.store,
+        None => response.is_some_and(|response| response.store),
+    };
+    let settled = request.and_then(|request| request.reading.settled());
+    let operation = match (request, response) {
+        (Some(_), _) => settled.and_then(|(operation, _)| operation),
+        (None, response) => response.and_then(|r| r.applied).map(|_| Operation::UNKNOWN),
+    };
+    let named = request.map(|request| request.host.clone());
+    let host = named.or_else(|| response.map(|response| response.host.clone()));
+    let minor_version = request.map(|r| r.minor_version).or(response.map(|r| r.minor_version));
+    let mut findings = response.map_or(Findings::default(), |response| response.findings);
+    request.into_iter().flat_map(|request| request.findings.iter()).for_each(|finding| {
+        findings.insert(finding);
+    });
+    Record {
+        time: request.map(|r| r.time).or(response.map(|r| r.time)).unwrap_or_default(),
+        client: peers.client,
+        server: peers.server,
+        host: host.unwrap_or_else(|| connection.host(peers)),
+        method: request.map(|request| request.method.clone()),
+        target: request.map(|request| request.target.clone()),
+        http_version: if minor_version == Some(0) { "1.0" } else { "1.1" },
+        status: response.map(|response| response.status),
+        request_body_bytes,
+        response_body_bytes,
+        object_bytes: object_bytes.filter(|_| object_store),
+        object_store,
+        operation: operation.filter(|_| object_store),
+        bucket: settled.and_then(|(_, bucket)| bucket.cloned()).filter(|_| object_store),
+        requested_mode: request.and_then(|request| request.requested),
+        applied_mode: response.and_then(|response| response.applied),
+        mismatch: response.and_then(|response| response.mismatch),
+        kms_key_id: response
+            .and_then(|response| response.kms_key_id.clone())
+            .or_else(|| request.and_then(|request| request.kms_key_id.clone())),
+        bucket_key_enabled: response
+            .and_then(|response| response.bucket_key_enabled)
+            .or(request.and_then(|request| request.bucket_key_enabled)),
+        content_type: response.and_then(|response| response.content_type.clone()),
+        cache_control: response.and_then(|response| response.cache_control.clone()),
+        edge: response.and_then(|response| response.edge),
+        findings: if object_store { findings.iter().collect() } else { Vec::new() },
+        request_seen: request.is_some(),
+        response_seen: response.is_some(),
+    }
+}
+
+/// The object data that a successful exchange moved.
+fn object_bytes(
+    request: Option<&Request>,
+    response: Option<&Response>,
+    request_body_bytes: Option<u64>,
+    response_body_bytes: Option<u64>,
+) -> Option<ObjectBytes> {
+    let (request, response) = (request?, response?);
+    let mode = response.applied?;
+    if !(200..=299).contains(&response.status) {
+        return None;
+    }
+    match response.operation? {
+        Operation::GET_OBJECT => {
+            let bytes = response_body_bytes?;
+            Some(ObjectBytes { direction: Transfer::Read, mode, bytes })
+        }
+        Operation::PUT_OBJECT | Operation::UPLOAD_PART => {
+            let transferred = request_body_bytes?;
+            let bytes = match request.object_len {
+                ObjectLen::Body => transferred,
+                ObjectLen::Decoded(decoded) => decoded?,
+            };
+            Some(ObjectBytes { direction: Transfer::Write, mode, bytes })
+        }
+        _ => None,
+    }
+}
+
+/// A field's value as text; what is no UTF-8 is replaced.
+fn text(value: &[u8]) -> Box<str> {
+    String::from_utf8_lossy(value).into()
+}
+
+fn short(value: &[u8]) -> Box<str> {
+    text(&value[..value.len().min(MAX_FIELD)])
+}
+
+/// A value that may be shown on a terminal: control characters are escaped.
+fn printable(value: &[u8]) -> Box<str> {
+    value.escape_ascii().to_string().into()
+}
