@@ -17,3 +17,4 @@ pub mod flow;
 pub mod http;
 pub mod net;
 pub mod s3;
+pub mod tally;

@@ -1,0 +1,168 @@
+//! What became of every packet and every payload byte.
+
+use crate::decode::{PacketCounts, PacketFate};
+use crate::{flow, http};
+use std::fmt;
+
+/// The fates of packets, payload bytes and connections.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// What became of packets.
+    pub packets: PacketCounts,
+    /// What became of payload bytes and connections on their way to streams.
+    pub flow: flow::Counts,
+    /// What became of the streams' bytes.
+    pub http: http::Counts,
+}
+
+/// What became of a payload byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ByteFate {
+    /// Part of a message head, of chunk framing or of trailers.
+    Head,
+    /// Part of a message body.
+    Body,
+    /// It had been seen before (a retransmission).
+    Duplicate,
+    /// Not HTTP, or no part of any connection as it stood.
+    Ignored,
+    /// Encrypted by TLS, or HTTP/2.
+    Blind,
+    /// Passed over while looking for the next message after a loss.
+    Lost,
+}
+
+impl ByteFate {
+    /// Every fate, in the order in which they are shown.
+    pub const ALL: [Self; 6] =
+        [Self::Head, Self::Body, Self::Duplicate, Self::Ignored, Self::Blind, Self::Lost];
+
+    /// The label value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Head => "head",
+            Self::Body => "body",
+            Self::Duplicate => "duplicate",
+            Self::Ignored => "ignored",
+            Self::Blind => "blind",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+impl Ledger {
+    /// How many payload bytes met `fate`.
+    pub fn bytes(&self, fate: ByteFate) -> u64 {
+        match fate {
+            ByteFate::Head => self.http.head_bytes,
+            ByteFate::Body => self.http.body_bytes,
+            ByteFate::Duplicate => self.flow.duplicate_bytes,
+            ByteFate::Ignored => self.http.ignored_bytes + self.flow.stray_bytes,
+            ByteFate::Blind => self.http.tls_bytes + self.http.http2_bytes,
+            ByteFate::Lost => self.http.lost_bytes,
+        }
+    }
+
+    /// How many packets could not be decoded.
+    pub fn undecodable_packets(&self) -> u64 {
+        use PacketFate::{BadChecksum, FragmentLost, Malformed, Truncated, UnknownLink};
+        [UnknownLink, Truncated, Malformed, BadChecksum, FragmentLost]
+            .map(|fate| self.packets.get(fate))
+            .iter()
+            .sum()
+    }
+
+    /// Payload bytes without a fate, once every connection is closed: zero, or a defect of this
+    /// program.
+    pub fn discrepancy(&self) -> i128 {
+        let fates: u64 = ByteFate::ALL.iter().map(|fate| self.bytes(*fate)).sum();
+        i128::from(self.flow.payload_bytes) - i128::from(fates)
+    }
+
+    /// How much of the payload could be judged.
+    pub fn verdict(&self) -> Verdict<'_> {
+        Verdict(self)
+    }
+}
+
+/// The ledger in one line.
+#[derive(Clone, Copy, Debug)]
+pub struct Verdict<'l>(&'l Ledger);
+
+impl Verdict<'_> {
+    /// The part of all payload bytes that was examined, 0 to 1: all but those that were blind or
+    /// lost. 1 where there were none.
+    pub fn examined(&self) -> f64 {
+        let (examined, all) = self.parts();
+        if all == 0 { 1.0 } else { examined as f64 / all as f64 }
+    }
+
+    /// Whether nothing at all escaped: no gap, no byte blind or lost, no packet undecoded.
+    pub fn is_whole(&self) -> bool {
+        let (examined, all) = self.parts();
+        examined == all && self.0.flow.gaps == 0 && self.0.undecodable_packets() == 0
+    }
+
+    fn parts(&self) -> (u64, u64) {
+        let blind_or_lost = self.0.bytes(ByteFate::Blind) + self.0.bytes(ByteFate::Lost);
+        let all = self.0.flow.payload_bytes;
+        (all - blind_or_lost, all)
+    }
+}
+
+/// `examined 100 % of payload bytes, 0 gaps`; and what escaped, where something did.
+impl fmt::Display for Verdict<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (examined, all) = self.parts();
+        let Ledger { flow, http, .. } = self.0;
+        // Never rounded up to 100 %.
+        let per_mille =
+            if all == 0 { 1000 } else { (u128::from(examined) * 1000 / u128::from(all)) as u64 };
+        match (per_mille / 10, per_mille % 10) {
+            (percent, 0) => write!(f, "examined {percent} % of payload bytes, ")?,
+            (percent, tenth) => write!(f, "examined {percent}.{tenth} % of payload bytes, ")?,
+        }
+        let plural = |n: u64| if n == 1 { "" } else { "s" };
+        write!(f, "{} gap{}", flow.gaps, plural(flow.gaps))?;
+        if flow.gap_bytes > 0 {
+            write!(f, " ({} bytes)", flow.gap_bytes)?;
+        }
+        let blind = http.tls_connections + http.http2_connections;
+        if blind > 0 {
+            write!(f, ", {blind} blind connection{}", plural(blind))?;
+        }
+        let undecoded = self.0.undecodable_packets();
+        if undecoded > 0 {
+            write!(f, ", {undecoded} packet{} not decoded", plural(undecoded))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_verdict_says_what_escaped_and_never_rounds_up() {
+        let mut ledger = Ledger::default();
+        assert_eq!(ledger.verdict().to_string(), "examined 100 % of payload bytes, 0 gaps");
+        assert!(ledger.verdict().is_whole());
+        ledger.flow.payload_bytes = 100_000;
+        ledger.http.body_bytes = 99_999;
+        assert_eq!(ledger.discrepancy(), 1);
+        ledger.http.lost_bytes = 1;
+        assert_eq!(ledger.discrepancy(), 0);
+        assert_eq!(ledger.verdict().to_string(), "examined 99.9 % of payload bytes, 0 gaps");
+        ledger.flow.gaps = 1;
+        ledger.flow.gap_bytes = 1460;
+        ledger.http.tls_connections = 2;
+        ledger.packets.add(PacketFate::Malformed);
+        assert_eq!(
+            ledger.verdict().to_string(),
+            "examined 99.9 % of payload bytes, 1 gap (1460 bytes), 2 blind connections, \
+             1 packet not decoded"
+        );
+        assert!(!ledger.verdict().is_whole());
+    }
+}

@@ -1,0 +1,221 @@
+//! tally: from observations to counts.
+//!
+//! Takes [`Observation`]s and the rooms' own counters. Gives bounded counts per host, and per
+//! bucket where that is wanted, and the [`Ledger`]. Promises that no two names that differ are
+//! counted as one, whatever they are, and that memory does not grow beyond its [`Limits`]. Knows
+//! nothing of where the counts are shown.
+
+mod collector;
+mod counts;
+mod ledger;
+
+pub use collector::{Metrics, Shared, registry};
+pub use counts::{HostCounts, Limits, OVERFLOW, Place, PlaceCounts};
+pub use ledger::{ByteFate, Ledger, Verdict};
+
+use crate::net::Timestamp;
+use crate::s3::{Mode, Observation, Record, Subject};
+use counts::Bounded;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// All counts.
+#[derive(Debug)]
+pub struct Tally {
+    limits: Limits,
+    places: Bounded<Place, PlaceCounts>,
+    hosts: Bounded<Arc<str>, HostCounts>,
+    object_store_exchanges: u64,
+    other_exchanges: u64,
+    /// What became of packets and bytes.
+    pub ledger: Ledger,
+    /// The times of the first and the last packet.
+    pub period: Option<(Timestamp, Timestamp)>,
+    /// How often something was counted under [`OVERFLOW`] instead of its host.
+    host_overflows: u64,
+    /// The same for buckets.
+    bucket_overflows: u64,
+    overflow: Arc<str>,
+    nowhere: Arc<str>,
+}
+
+impl Tally {
+    /// Nothing counted.
+    pub fn new(limits: Limits) -> Self {
+        // One more for the hosts that come after the limit.
+        let places = limits.max_buckets.unwrap_or(limits.max_hosts.saturating_add(1));
+        Self {
+            limits,
+            places: Bounded::new(places),
+            hosts: Bounded::new(limits.max_hosts),
+            object_store_exchanges: 0,
+            other_exchanges: 0,
+            ledger: Ledger::default(),
+            period: None,
+            host_overflows: 0,
+            bucket_overflows: 0,
+            overflow: OVERFLOW.into(),
+            nowhere: "".into(),
+        }
+    }
+
+    /// Whether buckets are told apart.
+    pub fn by_bucket(&self) -> bool {
+        self.limits.max_buckets.is_some()
+    }
+
+    /// Counts an observation.
+    pub fn observe(&mut self, observation: &Observation) {
+        match observation {
+            Observation::Requested { subject, mode } => {
+                let place = self.place(subject);
+                *place.requests.entry((subject.operation, *mode)).or_default() += 1;
+                self.saw(subject, *mode);
+            }
+            Observation::Applied { subject, mode } => {
+                let place = self.place(subject);
+                *place.responses.entry((subject.operation, *mode)).or_default() += 1;
+                self.saw(subject, *mode);
+            }
+            Observation::Mismatch { subject, requested, applied } => {
+                *self.place(subject).mismatches.entry((*requested, *applied)).or_default() += 1;
+            }
+            Observation::Refused { subject, status } => {
+                let host = self.host(&subject.host);
+                *host.refusals.entry((subject.operation, *status)).or_default() += 1;
+            }
+            Observation::Found { subject, finding, .. } => {
+                *self.host(&subject.host).findings.entry(*finding).or_default() += 1;
+            }
+            Observation::Over(record) => self.over(record),
+        }
+    }
+
+    fn over(&mut self, record: &Record) {
+        if !record.object_store {
+            self.other_exchanges += 1;
+            return;
+        }
+        self.object_store_exchanges += 1;
+        if let Some(object) = record.object_bytes {
+            let place = self.place_at(&record.host, record.bucket.as_ref());
+            *place.object_bytes.entry((object.direction, object.mode)).or_default() += object.bytes;
+        }
+    }
+
+    fn saw(&mut self, subject: &Subject, mode: Mode) {
+        // The host was given its place with the count that goes with this.
+        let host = self.host_name(&subject.host);
+        let last = self.hosts.at(host).last_seen.entry(mode).or_insert(subject.time);
+        *last = subject.time.max(*last);
+    }
+
+    fn host(&mut self, host: &Arc<str>) -> &mut HostCounts {
+        let host = self.host_name(host);
+        self.host_overflows += u64::from(Arc::ptr_eq(&host, &self.overflow));
+        self.hosts.at(host)
+    }
+
+    fn place(&mut self, subject: &Subject) -> &mut PlaceCounts {
+        self.place_at(&subject.host, subject.bucket.as_ref())
+    }
+
+    fn place_at(&mut self, host: &Arc<str>, bucket: Option<&Arc<str>>) -> &mut PlaceCounts {
+        let host = self.host_name(host);
+        self.host_overflows += u64::from(Arc::ptr_eq(&host, &self.overflow));
+        let bucket = self.by_bucket().then(|| bucket.unwrap_or(&self.nowhere).clone());
+        let mut place = Place { host, bucket };
+        if !self.places.has_room(&place) {
+            self.bucket_overflows += 1;
+            place.bucket = place.bucket.map(|_| self.overflow.clone());
+        }
+        self.places.at(place)
+    }
+
+    /// The name under which a host is counted.
+    fn host_name(&mut self, host: &Arc<str>) -> Arc<str> {
+        if self.hosts.has_room(host) { host.clone() } else { self.overflow.clone() }
+    }
+
+    /// What was counted at each place, sorted by name.
+    pub fn places(&self) -> BTreeMap<&Place, &PlaceCounts> {
+        self.places.iter().collect()
+    }
+
+    /// What was counted of each host as a whole, sorted by name.
+    pub fn hosts(&self) -> BTreeMap<&str, &HostCounts> {
+        self.hosts.iter().map(|(host, counts)| (&**host, counts)).collect()
+    }
+
+    /// Exchanges with object stores, and all others, once they are over.
+    pub fn exchanges(&self) -> (u64, u64) {
+        (self.object_store_exchanges, self.other_exchanges)
+    }
+
+    /// How often something was counted under [`OVERFLOW`], by the label that it stands in for.
+    pub fn overflows(&self) -> [(&'static str, u64); 2] {
+        [("host", self.host_overflows), ("bucket", self.bucket_overflows)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::s3::Operation;
+
+    fn applied(host: &str, bucket: Option<&str>, mode: Mode) -> Observation {
+        let subject = Subject {
+            time: Timestamp::from_nanos(5),
+            host: host.into(),
+            bucket: bucket.map(Arc::from),
+            operation: Operation::GET_OBJECT,
+        };
+        Observation::Applied { subject, mode }
+    }
+
+    fn places(tally: &Tally) -> Vec<(String, u64)> {
+        let name = |place: &Place| match &place.bucket {
+            None => place.host.to_string(),
+            Some(bucket) => format!("{}/{bucket}", place.host),
+        };
+        let places = tally.places();
+        places
+            .iter()
+            .map(|(place, counts)| (name(place), counts.responses.values().sum()))
+            .collect()
+    }
+
+    #[test]
+    fn names_that_collide_when_they_are_joined_are_counted_apart() {
+        let mut tally = Tally::new(Limits { max_hosts: 100, max_buckets: Some(100) });
+        let pairs = [("a", "1b"), ("a1", "b"), ("a1b", ""), ("", "a1b"), ("a", "1"), ("a1", "")];
+        for (host, bucket) in pairs {
+            tally.observe(&applied(host, Some(bucket), Mode::Kms));
+        }
+        assert_eq!(places(&tally).len(), pairs.len());
+        assert!(places(&tally).iter().all(|(_, count)| *count == 1));
+    }
+
+    #[test]
+    fn hosts_over_the_limit_count_together_and_are_counted() {
+        let mut tally = Tally::new(Limits { max_hosts: 2, max_buckets: None });
+        for host in ["a", "b", "c", "d", "a"] {
+            tally.observe(&applied(host, None, Mode::Kms));
+        }
+        let expected = [(OVERFLOW, 2), ("a", 2), ("b", 1)].map(|(h, n)| (h.to_owned(), n));
+        assert_eq!(places(&tally), expected);
+        assert_eq!(tally.overflows()[0], ("host", 2));
+        assert_eq!(tally.hosts().len(), 3);
+    }
+
+    #[test]
+    fn buckets_over_the_limit_count_together_for_their_host() {
+        let mut tally = Tally::new(Limits { max_hosts: 1, max_buckets: Some(2) });
+        for bucket in ["x", "y", "z", "x"] {
+            tally.observe(&applied("a", Some(bucket), Mode::Kms));
+        }
+        let expected = [("a/__other__", 1), ("a/x", 2), ("a/y", 1)].map(|(h, n)| (h.to_owned(), n));
+        assert_eq!(places(&tally), expected);
+        assert_eq!(tally.overflows()[1], ("bucket", 1));
+    }
+}
