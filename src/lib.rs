@@ -13,6 +13,7 @@
 
 pub mod capture;
 pub mod decode;
+pub mod export;
 pub mod flow;
 pub mod http;
 pub mod net;

@@ -1,0 +1,16 @@
+//! export: from counts to Prometheus.
+//!
+//! Takes a registry that the tally room filled. Gives it in the Prometheus text format. Promises
+//! what `promtool check metrics` asks for. Knows nothing of packets.
+
+use prometheus::{Registry, TextEncoder};
+
+/// Every metric of a registry in the Prometheus text exposition format, version 0.0.4
+/// (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
+///
+/// # Errors
+///
+/// What the `prometheus` crate has against a metric.
+pub fn text(registry: &Registry) -> prometheus::Result<String> {
+    TextEncoder::new().encode_to_string(&registry.gather())
+}
