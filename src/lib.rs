@@ -17,5 +17,6 @@ pub mod export;
 pub mod flow;
 pub mod http;
 pub mod net;
+pub mod report;
 pub mod s3;
 pub mod tally;

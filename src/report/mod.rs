@@ -1,0 +1,16 @@
+//! report: from counts and records to what people and programs read.
+//!
+//! Takes a [`Tally`](crate::tally::Tally), and records one by one. Gives a table for a terminal
+//! ([`table`]), one JSON object ([`Summary`]), and JSON Lines ([`json_line`]). Promises stable
+//! order and stable field names. Knows nothing of packets.
+
+mod jsonl;
+mod summary;
+mod table;
+mod time;
+
+pub use jsonl::json_line;
+pub use summary::{
+    BlindSpots, Exchanges, Flows, HostSummary, LedgerSummary, Mismatch, PlaceSummary, Summary,
+};
+pub use table::table;

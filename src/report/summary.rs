@@ -1,0 +1,230 @@
+//! Everything that was counted, as one object.
+
+use super::time::rfc3339;
+use crate::decode::PacketFate;
+use crate::tally::{ByteFate, HostCounts, PlaceCounts, Tally};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Counts by one label.
+pub(super) type Counts = BTreeMap<&'static str, u64>;
+/// Counts by two labels.
+pub(super) type CountsBy = BTreeMap<&'static str, Counts>;
+
+/// Everything that was counted: `--format json` writes this object.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// The version of sealwatch that counted.
+    pub sealwatch: &'static str,
+    /// When the first packet was captured (RFC 3339); `null` when there was none.
+    pub first_packet: Option<String>,
+    /// When the last packet was captured.
+    pub last_packet: Option<String>,
+    /// How much could be judged, in one line.
+    pub verdict: String,
+    /// HTTP exchanges.
+    pub exchanges: Exchanges,
+    /// Object-store traffic by host, sorted by name.
+    pub hosts: Vec<HostSummary>,
+    /// What became of packets, bytes and connections.
+    pub ledger: LedgerSummary,
+    /// How often a stand-in (`__other__`) was counted, by the label that it stands in for.
+    pub label_overflow: Counts,
+    /// What could not be read or was left out, as it was reported.
+    pub problems: Vec<String>,
+}
+
+/// HTTP exchanges that are over.
+#[derive(Clone, Debug, Serialize)]
+pub struct Exchanges {
+    /// With object stores.
+    pub object_store: u64,
+    /// All others.
+    pub other: u64,
+}
+
+/// One host.
+#[derive(Clone, Debug, Serialize)]
+pub struct HostSummary {
+    /// Its name, normalised.
+    pub host: String,
+    /// What was counted of all its buckets.
+    #[serde(flatten)]
+    pub counts: PlaceSummary,
+    /// 4xx and 5xx, by operation and status.
+    pub refusals: BTreeMap<&'static str, BTreeMap<u16, u64>>,
+    /// Findings, by kind.
+    pub findings: Counts,
+    /// When each mode was last seen (RFC 3339).
+    pub last_seen: BTreeMap<&'static str, String>,
+    /// The same by bucket, where buckets are told apart; `""` where the address shows none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub buckets: Option<BTreeMap<String, PlaceSummary>>,
+}
+
+/// What was counted of a host or a bucket.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct PlaceSummary {
+    /// Requests, by operation and the mode asked for.
+    pub requests: CountsBy,
+    /// Responses, by operation and the mode applied.
+    pub responses: CountsBy,
+    /// Mismatches.
+    pub mismatches: Vec<Mismatch>,
+    /// Bytes of objects, by `read` or `write` and the mode applied.
+    pub object_bytes: CountsBy,
+}
+
+/// Exchanges in which another mode was applied than the one asked for.
+#[derive(Clone, Debug, Serialize)]
+pub struct Mismatch {
+    /// The mode asked for.
+    pub requested: &'static str,
+    /// The mode applied.
+    pub applied: &'static str,
+    /// How often.
+    pub count: u64,
+}
+
+/// What became of packets, bytes and connections.
+#[derive(Clone, Debug, Serialize)]
+pub struct LedgerSummary {
+    /// Packets, by fate.
+    pub packets: Counts,
+    /// TCP payload bytes, by fate; their sum is all there were.
+    pub payload_bytes: Counts,
+    /// Payload bytes known to be missing.
+    pub gap_bytes: u64,
+    /// How many gaps that is.
+    pub gaps: u64,
+    /// Overlapping bytes that differed from those that came first.
+    pub conflicting_bytes: u64,
+    /// How often a direction lost its place in the message framing.
+    pub losses: u64,
+    /// TCP connections.
+    pub flows: Flows,
+    /// Connections that were not looked into.
+    pub blind: BlindSpots,
+}
+
+/// TCP connections.
+#[derive(Clone, Debug, Serialize)]
+pub struct Flows {
+    /// How many were seen.
+    pub total: u64,
+    /// How many were given up after a silence.
+    pub timed_out: u64,
+    /// How many were given up for want of room.
+    pub evicted: u64,
+}
+
+/// Connections that were not looked into, by what they are.
+#[derive(Clone, Debug, Serialize)]
+pub struct BlindSpots {
+    /// Encrypted by TLS.
+    pub tls_connections: u64,
+    /// HTTP/2.
+    pub http2_connections: u64,
+    /// Not HTTP at all.
+    pub other_connections: u64,
+}
+
+impl Summary {
+    /// Of a tally at rest, with the problems that were met on the way to it.
+    pub fn new(tally: &Tally, problems: Vec<String>) -> Self {
+        let (object_store, other) = tally.exchanges();
+        Self {
+            sealwatch: env!("CARGO_PKG_VERSION"),
+            first_packet: tally.period.map(|(first, _)| rfc3339(first)),
+            last_packet: tally.period.map(|(_, last)| rfc3339(last)),
+            verdict: tally.ledger.verdict().to_string(),
+            exchanges: Exchanges { object_store, other },
+            hosts: hosts(tally),
+            ledger: ledger(tally),
+            label_overflow: tally.overflows().into(),
+            problems,
+        }
+    }
+}
+
+fn hosts(tally: &Tally) -> Vec<HostSummary> {
+    let mut places: BTreeMap<&str, Vec<(Option<&str>, &PlaceCounts)>> = BTreeMap::new();
+    for (place, counts) in tally.places() {
+        places.entry(&place.host).or_default().push((place.bucket.as_deref(), counts));
+    }
+    let nothing = Vec::new();
+    let of = |(host, counts): (&str, &HostCounts)| {
+        let places = places.get(host).unwrap_or(&nothing);
+        let mut all = PlaceCounts::default();
+        places.iter().for_each(|(_, counts)| all.add(counts));
+        let buckets = places.iter().map(|(bucket, counts)| {
+            (bucket.unwrap_or_default().to_owned(), PlaceSummary::new(counts))
+        });
+        HostSummary {
+            host: host.to_owned(),
+            counts: PlaceSummary::new(&all),
+            refusals: refusals(counts),
+            findings: counts.findings.iter().map(|(finding, n)| (finding.as_str(), *n)).collect(),
+            last_seen: counts.last_seen.iter().map(|(m, t)| (m.as_str(), rfc3339(*t))).collect(),
+            buckets: tally.by_bucket().then(|| buckets.collect()),
+        }
+    };
+    tally.hosts().into_iter().map(of).collect()
+}
+
+fn refusals(counts: &HostCounts) -> BTreeMap<&'static str, BTreeMap<u16, u64>> {
+    let mut refusals: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    for ((operation, status), n) in &counts.refusals {
+        refusals.entry(operation.as_str()).or_default().insert(*status, *n);
+    }
+    refusals
+}
+
+fn ledger(tally: &Tally) -> LedgerSummary {
+    let ledger = &tally.ledger;
+    LedgerSummary {
+        packets: PacketFate::ALL.map(|fate| (fate.as_str(), ledger.packets.get(fate))).into(),
+        payload_bytes: ByteFate::ALL.map(|fate| (fate.as_str(), ledger.bytes(fate))).into(),
+        gap_bytes: ledger.flow.gap_bytes,
+        gaps: ledger.flow.gaps,
+        conflicting_bytes: ledger.flow.conflicting_bytes,
+        losses: ledger.http.losses,
+        flows: Flows {
+            total: ledger.flow.flows,
+            timed_out: ledger.flow.flows_timed_out,
+            evicted: ledger.flow.flows_evicted,
+        },
+        blind: BlindSpots {
+            tls_connections: ledger.http.tls_connections,
+            http2_connections: ledger.http.http2_connections,
+            other_connections: ledger.http.other_connections,
+        },
+    }
+}
+
+impl PlaceSummary {
+    fn new(counts: &PlaceCounts) -> Self {
+        let mut summary = Self::default();
+        for ((operation, mode), n) in &counts.requests {
+            summary.requests.entry(operation.as_str()).or_default().insert(mode.as_str(), *n);
+        }
+        for ((operation, mode), n) in &counts.responses {
+            summary.responses.entry(operation.as_str()).or_default().insert(mode.as_str(), *n);
+        }
+        for ((direction, mode), n) in &counts.object_bytes {
+            summary.object_bytes.entry(direction.as_str()).or_default().insert(mode.as_str(), *n);
+        }
+        let mismatches = counts.mismatches.iter().map(|((requested, applied), count)| Mismatch {
+            requested: requested.as_str(),
+            applied: applied.as_str(),
+            count: *count,
+        });
+        summary.mismatches = mismatches.collect();
+        summary
+    }
+
+    /// How many mismatches there are.
+    pub fn mismatch_count(&self) -> u64 {
+        self.mismatches.iter().map(|mismatch| mismatch.count).sum()
+    }
+}

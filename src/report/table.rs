@@ -1,0 +1,264 @@
+//! The table: for someone in a hurry, in 80 columns.
+//!
+//! What is alarming comes first: hosts with mismatches, then those with findings; and in each
+//! host those before its counts.
+
+use super::summary::{Counts, CountsBy, HostSummary, PlaceSummary, Summary};
+use crate::s3::{Finding, Mode};
+use anstyle::{AnsiColor, Style};
+use indicatif::HumanBytes;
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+use std::fmt::{self, Write};
+
+/// Where the columns of counts end.
+const LABEL: usize = 26;
+const MODE: usize = 14;
+const COUNT: usize = 14;
+
+/// The table, as text for a terminal; with colours if `colour`.
+pub fn table(summary: &Summary, colour: bool) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = Table { summary, colour }.write(&mut text);
+    text
+}
+
+struct Table<'s> {
+    summary: &'s Summary,
+    colour: bool,
+}
+
+impl Table<'_> {
+    fn write(&self, out: &mut String) -> fmt::Result {
+        self.heading(out)?;
+        let mut hosts: Vec<_> = self.summary.hosts.iter().collect();
+        hosts.sort_by_key(|host| {
+            (Reverse(host.counts.mismatch_count()), Reverse(host.findings.values().sum::<u64>()))
+        });
+        for host in &hosts {
+            writeln!(out)?;
+            self.host(out, host)?;
+        }
+        writeln!(out)?;
+        if hosts.iter().any(|host| host.last_seen.contains_key(Mode::None.as_str())) {
+            writeln!(out, "none: no header was seen. It does not mean \"unencrypted\": a bucket")?;
+            writeln!(out, "may encrypt by default, or below the store, and say nothing of it.")?;
+        }
+        for (label, n) in &self.summary.label_overflow {
+            if *n > 0 {
+                writeln!(out, "Too many {label}s: {n} observations count under __other__.")?;
+            }
+        }
+        self.verdict(out)
+    }
+
+    fn heading(&self, out: &mut String) -> fmt::Result {
+        let Summary { exchanges, hosts, .. } = self.summary;
+        let period = match (&self.summary.first_packet, &self.summary.last_packet) {
+            (Some(first), Some(last)) => format!("{} to {}", seconds(first), seconds(last)),
+            _ => "no packets".to_owned(),
+        };
+        writeln!(out, "{period}")?;
+        writeln!(
+            out,
+            "{}, {} other HTTP; {}",
+            counted(exchanges.object_store, "object-store exchange"),
+            exchanges.other,
+            counted(hosts.len() as u64, "host")
+        )
+    }
+
+    fn host(&self, out: &mut String, host: &HostSummary) -> fmt::Result {
+        self.styled(out, Style::new().bold(), &host.host)?;
+        for mismatch in &host.counts.mismatches {
+            let times = counted(mismatch.count, "mismatch");
+            let line =
+                format!("  ! {times}: asked {}, applied {}", mismatch.requested, mismatch.applied);
+            self.styled(out, AnsiColor::Red.on_default().bold(), &line)?;
+        }
+        for finding in Finding::ALL {
+            if let Some(n) = host.findings.get(finding.as_str()) {
+                let line = format!("  ! {n} × {}: {}", finding.as_str(), meaning(finding));
+                self.styled(out, AnsiColor::Yellow.on_default(), &line)?;
+            }
+        }
+        match &host.buckets {
+            None => self.counts(out, &host.counts)?,
+            Some(buckets) => {
+                for (bucket, counts) in buckets {
+                    let bucket = if bucket.is_empty() { "(bucket not known)" } else { bucket };
+                    self.styled(out, Style::new().underline(), &format!("  {bucket}"))?;
+                    self.counts(out, counts)?;
+                }
+            }
+        }
+        let mut refused = Vec::new();
+        for (operation, statuses) in &host.refusals {
+            refused
+                .extend(statuses.iter().map(|(status, n)| format!("{operation} {status} × {n}")));
+        }
+        list(out, "refused", &refused)
+    }
+
+    fn counts(&self, out: &mut String, counts: &PlaceSummary) -> fmt::Result {
+        let operations = names(&counts.requests, &counts.responses);
+        if !operations.is_empty() {
+            row(out, "operation", "mode", "asked", "applied")?;
+        }
+        for operation in operations {
+            let (asked, applied) =
+                (counts.requests.get(operation), counts.responses.get(operation));
+            rows(out, operation, asked, applied, |n| n.to_string())?;
+        }
+        let (read, write) = (counts.object_bytes.get("read"), counts.object_bytes.get("write"));
+        if read.or(write).is_some() {
+            row(out, "", "", "read", "written")?;
+            rows(out, "object data", read, write, |n| HumanBytes(n).to_string())?;
+        }
+        Ok(())
+    }
+
+    fn verdict(&self, out: &mut String) -> fmt::Result {
+        let ledger = &self.summary.ledger;
+        let escaped = ledger.gaps > 0 || !self.summary.verdict.starts_with("examined 100 % ");
+        let colour = if escaped { AnsiColor::Yellow } else { AnsiColor::Green };
+        let verdict = &self.summary.verdict;
+        self.styled(out, colour.on_default(), &format!("Ledger: {verdict}."))
+    }
+
+    fn styled(&self, out: &mut String, style: Style, line: &str) -> fmt::Result {
+        if self.colour {
+            writeln!(out, "{}{line}{}", style.render(), style.render_reset())
+        } else {
+            writeln!(out, "{line}")
+        }
+    }
+}
+
+/// A label's rows: one for each mode that either column has, in the order of the modes.
+fn rows(
+    out: &mut String,
+    label: &str,
+    left: Option<&Counts>,
+    right: Option<&Counts>,
+    show: impl Fn(u64) -> String,
+) -> fmt::Result {
+    let mut label = label;
+    for mode in Mode::ALL.map(Mode::as_str) {
+        let count = |counts: Option<&Counts>| counts.and_then(|counts| counts.get(mode)).copied();
+        let cell = |n: Option<u64>| n.map_or_else(|| "-".to_owned(), &show);
+        let (left, right) = (count(left), count(right));
+        if left.or(right).is_some() {
+            row(out, label, mode, &cell(left), &cell(right))?;
+            label = "";
+        }
+    }
+    Ok(())
+}
+
+fn row(out: &mut String, label: &str, mode: &str, left: &str, right: &str) -> fmt::Result {
+    let line = format!("    {label:<LABEL$}{mode:<MODE$}{left:>COUNT$}{right:>COUNT$}");
+    writeln!(out, "{}", line.trim_end())
+}
+
+/// `label: a, b, c`, broken into lines of 80 columns.
+fn list(out: &mut String, label: &str, items: &[String]) -> fmt::Result {
+    let mut line = format!("    {label}: ");
+    let indent = line.len();
+    for (i, item) in items.iter().enumerate() {
+        let separator = if i + 1 < items.len() { ", " } else { "" };
+        if line.chars().count() + item.chars().count() + separator.len() > 80 && line.len() > indent
+        {
+            writeln!(out, "{}", line.trim_end())?;
+            line = " ".repeat(indent);
+        }
+        line.push_str(item);
+        line.push_str(separator);
+    }
+    if items.is_empty() { Ok(()) } else { writeln!(out, "{line}") }
+}
+
+fn names(requests: &CountsBy, responses: &CountsBy) -> BTreeSet<&'static str> {
+    requests.keys().chain(responses.keys()).copied().collect()
+}
+
+fn counted(n: u64, what: &str) -> String {
+    let plural = match (n, what.ends_with("tch")) {
+        (1, _) => "",
+        (_, true) => "es",
+        (_, false) => "s",
+    };
+    format!("{n} {what}{plural}")
+}
+
+/// A time to the second.
+fn seconds(rfc3339: &str) -> String {
+    format!("{}Z", rfc3339.split('.').next().unwrap_or_default())
+}
+
+fn meaning(finding: Finding) -> &'static str {
+    match finding {
+        Finding::CustomerKeyInClear => "SSE-C keys sent in clear text",
+        Finding::ConflictingHeaders => "headers contradict each other",
+        Finding::NonstandardCase => "a mode in the wrong case",
+        Finding::UnknownValue => "a mode that is none",
+        Finding::UnprefixedName => "header names without X-",
+        Finding::MisplacedHeader => "sent where it means nothing",
+        Finding::ModeInQuery => "a mode in a URL, where it means nothing",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::Timestamp;
+    use crate::s3::{Observation, Operation, Subject};
+    use crate::tally::{Limits, Tally};
+
+    fn summary(max_buckets: Option<usize>) -> Summary {
+        let mut tally = Tally::new(Limits { max_hosts: 10, max_buckets });
+        let at = |host: &str| Subject {
+            time: Timestamp::from_nanos(0),
+            host: host.into(),
+            bucket: Some("photos".into()),
+            operation: Operation::PUT_OBJECT,
+        };
+        let (requested, applied) = (Mode::KmsDsse, Mode::None);
+        for (host, mode) in [("quiet", Mode::Aes256), ("alarming", requested)] {
+            tally.observe(&Observation::Requested { subject: at(host), mode });
+        }
+        let subject = at("alarming");
+        tally.observe(&Observation::Applied { subject: subject.clone(), mode: applied });
+        tally.observe(&Observation::Mismatch { subject: subject.clone(), requested, applied });
+        let finding = Finding::CustomerKeyInClear;
+        tally.observe(&Observation::Found { subject: subject.clone(), finding, value: None });
+        for status in 400..420 {
+            tally.observe(&Observation::Refused { subject: subject.clone(), status });
+        }
+        tally.period = Some((Timestamp::from_nanos(0), Timestamp::from_nanos(1)));
+        Summary::new(&tally, Vec::new())
+    }
+
+    #[test]
+    fn alarms_come_first_and_every_line_fits() {
+        for max_buckets in [None, Some(5)] {
+            let text = table(&summary(max_buckets), false);
+            let order = ["alarming", "! 1 mismatch: asked aws:kms:dsse, applied none", "quiet"];
+            let found = order.map(|part| text.find(part).expect(part));
+            assert!(found.is_sorted(), "{text}");
+            assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+            assert_eq!(text.contains("photos"), max_buckets.is_some());
+            assert!(text.contains("does not mean \"unencrypted\""));
+            assert!(!text.contains('\u{1b}'));
+        }
+    }
+
+    #[test]
+    fn colour_changes_nothing_but_colour() {
+        let summary = summary(None);
+        let coloured = table(&summary, true);
+        assert!(coloured.contains('\u{1b}'));
+        assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), table(&summary, false));
+    }
+}
