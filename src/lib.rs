@@ -8,15 +8,20 @@
 //! capture ─► decode ═ batches ═► flow ─► http ─► s3 ═ observations ═► tally ─► export
 //! packets    segments            chunks  exchanges  observations           └─► report
 //! ```
+//!
+//! [`pipeline`] joins them by threads and channels; [`cli`] turns arguments into one validated
+//! configuration per command.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod capture;
+pub mod cli;
 pub mod decode;
 pub mod export;
 pub mod flow;
 pub mod http;
 pub mod net;
+pub mod pipeline;
 pub mod report;
 pub mod s3;
 pub mod tally;

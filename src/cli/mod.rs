@@ -1,0 +1,56 @@
+//! cli: from arguments to one validated configuration per command, and back to exit codes.
+//!
+//! Takes argv. Gives a configuration to the command's rooms, and what they say to the terminal.
+//! Promises that nothing downstream sees a command-line type, that every error is on standard
+//! error with what was being done and to what, and that the exit code says how it ended
+//! ([`Exit`]).
+
+mod output;
+mod progress;
+mod replay;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// How the program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// All was done. A reader who went away early (broken pipe) had all that it wanted.
+    Done = 0,
+    /// Something could not be read or written. What could be was still reported.
+    Failed = 1,
+    /// The arguments make no sense.
+    Usage = 2,
+}
+
+#[derive(Parser)]
+#[command(
+    name = "sealwatch",
+    version,
+    about = "Which S3 server-side encryption modes clients ask for, and which stores apply",
+    long_about = "Watches plaintext HTTP and answers, per host: which S3 server-side encryption \
+                  modes do clients ask for, which do stores say they applied, where do the two \
+                  differ, and how much could not be judged.",
+    after_help = "Exit codes: 0 done; 1 something could not be read or written; 2 usage.",
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Answer from capture files
+    Replay(replay::Arguments),
+}
+
+/// Runs what the process's arguments say.
+pub fn main() -> ExitCode {
+    let exit = match Arguments::parse().command {
+        Command::Replay(arguments) => replay::replay(arguments),
+    };
+    ExitCode::from(exit as u8)
+}

@@ -1,0 +1,89 @@
+//! Where answers go: standard output, or a file.
+
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+const BUFFER: usize = 1 << 16;
+
+/// An answer could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {}: {error}", to.display())]
+pub(super) struct WriteError {
+    to: PathBuf,
+    pub(super) error: io::Error,
+}
+
+impl WriteError {
+    /// Whether the reader of standard output went away.
+    pub(super) fn is_broken_pipe(&self) -> bool {
+        self.error.kind() == io::ErrorKind::BrokenPipe
+    }
+}
+
+/// Where answers go.
+pub(super) struct Output {
+    name: PathBuf,
+    writer: BufWriter<Sink>,
+}
+
+enum Sink {
+    Stdout(StdoutLock<'static>),
+    File(File),
+}
+
+impl Output {
+    /// Standard output, or a file that is made or emptied.
+    pub(super) fn open(file: Option<&Path>) -> Result<Self, WriteError> {
+        let (name, sink) = match file {
+            None => (PathBuf::from("standard output"), Sink::Stdout(io::stdout().lock())),
+            Some(path) => {
+                let file = File::create(path);
+                let file = file.map_err(|error| WriteError { to: path.into(), error })?;
+                (path.to_owned(), Sink::File(file))
+            }
+        };
+        Ok(Self { name, writer: BufWriter::with_capacity(BUFFER, sink) })
+    }
+
+    pub(super) fn is_terminal(&self) -> bool {
+        matches!(self.writer.get_ref(), Sink::Stdout(stdout) if stdout.is_terminal())
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
+        self.writer.write_all(bytes).map_err(|error| self.failed(error))
+    }
+
+    /// Writes what is buffered.
+    pub(super) fn flush(&mut self) -> Result<(), WriteError> {
+        self.writer.flush().map_err(|error| self.failed(error))
+    }
+
+    /// That an answer could not be written here.
+    pub(super) fn failed(&self, error: io::Error) -> WriteError {
+        WriteError { to: self.name.clone(), error }
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Stdout(stdout) => stdout.write(bytes),
+            Self::File(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Stdout(stdout) => stdout.flush(),
+            Self::File(file) => file.flush(),
+        }
+    }
+}
+
+/// Whether two paths name the same existing file.
+pub(super) fn is_same_file(a: &Path, b: &Path) -> bool {
+    let id = |path: &Path| path.metadata().ok().map(|m| (m.dev(), m.ino()));
+    id(a).is_some_and(|a| Some(a) == id(b))
+}

@@ -1,0 +1,106 @@
+//! What travels between the threads.
+
+use crate::capture::CaptureError;
+use crate::decode::{Flags, PacketCounts, Segment};
+use crate::net::{Direction, FlowKey, Seq, Timestamp};
+use crate::s3::Observation;
+use crate::{flow, http};
+use std::ops::Range;
+
+/// How many bytes of payload make a batch full, all workers' together.
+pub(super) const FULL_BYTES: usize = 1 << 20;
+/// How many packets do.
+pub(super) const FULL_PACKETS: u64 = 8_192;
+
+/// Segments for one worker.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    /// Counts up from 0; every worker gets every number.
+    pub(super) number: u64,
+    entries: Vec<Entry>,
+    payload: Vec<u8>,
+    /// The latest packet time when the batch was closed.
+    pub(super) now: Timestamp,
+    /// Whether it is the last.
+    pub(super) last: bool,
+}
+
+/// A segment, its payload elsewhere.
+#[derive(Debug)]
+struct Entry {
+    packet: u64,
+    time: Timestamp,
+    flow: FlowKey,
+    direction: Direction,
+    seq: Seq,
+    ack: Option<Seq>,
+    flags: Flags,
+    payload: Range<usize>,
+    missing: u32,
+}
+
+impl Batch {
+    /// Adds the segment in the packet of that number.
+    pub(super) fn push(&mut self, packet: u64, segment: &Segment<'_>) {
+        let start = self.payload.len();
+        self.payload.extend_from_slice(segment.payload);
+        self.entries.push(Entry {
+            packet,
+            time: segment.time,
+            flow: segment.flow,
+            direction: segment.direction,
+            seq: segment.seq,
+            ack: segment.ack,
+            flags: segment.flags,
+            payload: start..self.payload.len(),
+            missing: segment.missing,
+        });
+    }
+
+    /// The segments, each with its packet's number.
+    pub(super) fn segments(&self) -> impl Iterator<Item = (u64, Segment<'_>)> {
+        self.entries.iter().map(|entry| {
+            let segment = Segment {
+                time: entry.time,
+                flow: entry.flow,
+                direction: entry.direction,
+                seq: entry.seq,
+                ack: entry.ack,
+                flags: entry.flags,
+                payload: &self.payload[entry.payload.clone()],
+                missing: entry.missing,
+            };
+            (entry.packet, segment)
+        })
+    }
+}
+
+/// What reaches the calling thread.
+#[derive(Debug)]
+pub(super) enum Message {
+    Outcome(Outcome),
+    Dealt(Dealt),
+    Problem(CaptureError),
+}
+
+/// What a worker made of a batch.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) batch: u64,
+    pub(super) worker: usize,
+    /// In the order of packets, each with its packet's number.
+    pub(super) observations: Vec<(u64, Observation)>,
+    /// The worker's counters since its beginning.
+    pub(super) flow: flow::Counts,
+    pub(super) http: http::Counts,
+}
+
+/// What the capture thread knows when it closes a batch.
+#[derive(Debug)]
+pub(super) struct Dealt {
+    pub(super) batch: u64,
+    /// What became of packets since the beginning.
+    pub(super) packets: PacketCounts,
+    /// The times of the first and the last packet.
+    pub(super) period: Option<(Timestamp, Timestamp)>,
+}

@@ -1,0 +1,48 @@
+//! A worker: from batches to observations.
+
+use super::Config;
+use super::batch::{Batch, Message, Outcome};
+use crate::flow::FlowTable;
+use crate::http::Http;
+use crate::s3::{Observation, S3Reader};
+use crossbeam_channel::{Receiver, Sender};
+
+/// The packet number of what happens after a batch's last packet.
+const AFTER_ALL: u64 = u64::MAX;
+
+/// Works until there are no more batches, or nobody takes what comes of them.
+pub(super) fn work(
+    config: &Config,
+    number: usize,
+    batches: &Receiver<Batch>,
+    results: &Sender<Message>,
+) {
+    let mut table = FlowTable::new(Http::new(S3Reader::new(&config.s3)), config.flow);
+    for batch in batches {
+        let mut observations = Vec::new();
+        let mut drain = |table: &mut FlowTable<Http<S3Reader>>, packet| {
+            let drained = table.consumer().reader.drain();
+            observations.extend(drained.map(|observation: Observation| (packet, observation)));
+        };
+        for (packet, segment) in batch.segments() {
+            table.segment(&segment);
+            drain(&mut table, packet);
+        }
+        if batch.last {
+            table.close();
+        } else {
+            table.sweep(batch.now);
+        }
+        drain(&mut table, AFTER_ALL);
+        let outcome = Outcome {
+            batch: batch.number,
+            worker: number,
+            observations,
+            flow: table.counts(),
+            http: table.consumer().counts(),
+        };
+        if results.send(Message::Outcome(outcome)).is_err() {
+            return;
+        }
+    }
+}
