@@ -1,7 +1,7 @@
 //! report: from counts and records to what people and programs read.
 //!
 //! Takes a [`Tally`](crate::tally::Tally), and records one by one. Gives a table for a terminal
-//! ([`table`]), one JSON object ([`Summary`]), and JSON Lines ([`json_line`]). Promises stable
+//! ([`table()`]), one JSON object ([`Summary`]), and JSON Lines ([`json_line`]). Promises stable
 //! order and stable field names. Knows nothing of packets.
 
 mod jsonl;

@@ -14,7 +14,7 @@ pub struct Record {
     pub client: Endpoint,
     /// The end that answers.
     pub server: Endpoint,
-    /// The host, as in [`Subject::host`].
+    /// The host, as in [`Subject::host`](super::Subject::host).
     pub host: Arc<str>,
     /// The request's method.
     pub method: Option<Box<str>>,
