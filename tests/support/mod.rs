@@ -1,6 +1,8 @@
 //! What the tests share.
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part")]
 
+pub mod binary;
 pub mod conversation;
 pub mod listener;
+pub mod pcap;
 pub mod script;
