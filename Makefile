@@ -6,7 +6,7 @@ CARGO ?= cargo
 .PHONY: demo test build check unit docs deps test-deps clean
 
 demo: build ## Replay the captures in captures/ and show the table
-	target/release/sealwatch replay captures
+	target/release/sealwatch replay --quiet captures
 
 test: test-deps check unit docs ## Everything that CI runs
 

@@ -202,7 +202,7 @@ fn meaning(finding: Finding) -> &'static str {
         Finding::CustomerKeyInClear => "SSE-C keys sent in clear text",
         Finding::ConflictingHeaders => "headers contradict each other",
         Finding::NonstandardCase => "a mode in the wrong case",
-        Finding::UnknownValue => "a mode that is none",
+        Finding::UnknownValue => "a mode outside the known ones",
         Finding::UnprefixedName => "header names without X-",
         Finding::MisplacedHeader => "sent where it means nothing",
         Finding::ModeInQuery => "a mode in a URL, where it means nothing",
