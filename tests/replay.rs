@@ -584,3 +584,69 @@ fn the_version_and_the_help_are_told() {
         assert!(readme.contains(option), "README.md does not know {option}");
     }
 }
+
+/// A ClientHello for `name`, in one record.
+fn client_hello(name: &str) -> Vec<u8> {
+    let sized = |width: usize, data: &[u8]| {
+        [&(data.len() as u32).to_be_bytes()[4 - width..], data].concat()
+    };
+    let entry = [&[0][..], &sized(2, name.as_bytes())].concat();
+    let extensions = [&[0, 0][..], &sized(2, &sized(2, &entry))].concat();
+    let body =
+        [&[3, 3][..], &[7; 32], &[0], &sized(2, &[0x13, 1]), &[1, 0], &sized(2, &extensions)];
+    let message = [&[1][..], &sized(3, &body.concat())].concat();
+    [&[22, 3, 1][..], &sized(2, &message)].concat()
+}
+
+#[test]
+fn encrypted_connections_are_counted_by_the_name_they_ask_for() {
+    let answer = [22, 3, 3, 0, 4, 2, 0, 0, 0];
+    let data = [&[23, 3, 3, 1, 0][..], &[9; 256]].concat();
+    let hello = client_hello("S3.Example.com");
+    let (a, b) = hello.split_at(30);
+    let plain = Script::opened();
+    let tunnel =
+        plain.clone().c(head(&["CONNECT s3.example.com:443 HTTP/1.1", "Host: s3.example.com"]));
+    let tunnel = tunnel.s(head(&["HTTP/1.1 200 OK"]));
+    let scripts = [
+        plain.clone().c(&hello).s(answer).c(&data).s(&data),
+        // In two segments, and after CONNECT.
+        plain.clone().c(a).c(b).s(answer).c(&data),
+        tunnel.c(&hello).s(answer),
+        // Half of it was not captured; there was no more of it; it was joined later.
+        plain.clone().c(a).lose().c(b).s(answer).c(&data),
+        plain.clone().c(a),
+        Script::joined().c(&data).s(&data),
+    ];
+    let mut all = Vec::new();
+    for (port, script) in (1..).zip(&scripts) {
+        all.extend(packets(script, port));
+    }
+    let folder = Folder::new();
+    let file = folder.write("tls", &pcap(&all));
+    let of = |arguments: &[&str]| {
+        let json = replay(&[&["--format", "json"], arguments].concat(), &[&file]).ok().json();
+        json["ledger"].clone()
+    };
+    let ledger = of(&[]);
+    let named = 3 * hello.len() + 3 * answer.len() + 3 * data.len();
+    let unnamed = 2 * a.len() + answer.len() + 3 * data.len();
+    assert_eq!(
+        ledger["blind"]["tls_server_names"],
+        json!({"s3.example.com": {"connections": 3, "bytes": named}})
+    );
+    assert_eq!(ledger["blind"]["tls_connections"], 6);
+    assert_eq!(ledger["payload_bytes"]["blind"], named + unnamed);
+    assert_eq!(ledger, of(&["--workers", "8"]));
+    let metrics = replay(&["--format", "prometheus"], &[&file]).ok().out;
+    for line in [
+        "sealwatch_blind_connections_total{kind=\"tls\",server_name=\"s3.example.com\"} 3"
+            .to_owned(),
+        "sealwatch_blind_connections_total{kind=\"tls\",server_name=\"\"} 3".to_owned(),
+        format!("sealwatch_blind_bytes_total{{kind=\"tls\",server_name=\"\"}} {unnamed}"),
+    ] {
+        assert!(metrics.contains(&(line.clone() + "\n")), "{line}\n{metrics}");
+    }
+    let table = replay(&[], &[&file]).ok().out;
+    assert!(table.contains("    s3.example.com: 3 connections, "), "{table}");
+}

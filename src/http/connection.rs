@@ -4,9 +4,13 @@ use super::body::{self, Body, Chunked, Framing, Stop};
 use super::half::{Half, Otherwise, Start, State, Why};
 use super::head::{self, Guess, Kind};
 use super::pairing::{Method, Pending, Place, Serial};
-use super::{Counts, Exchange, Headers, Peers, Reader, ResponseHead};
+use super::tls::{self, Hello};
+use super::{Counts, Exchange, Headers, Peers, Reader, ResponseHead, TlsCounts};
 use crate::flow::{Chunk, Consumer, Content, Demand, Turn};
 use crate::net::{Direction, FlowKey, Position};
+use ahash::RandomState;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// An interim response is at most this long, in bytes: what is longer and could not be read was
 /// a final one. (Servers send `100 Continue` without fields, or with a date and a name.)
@@ -18,13 +22,14 @@ pub struct Http<R: Reader> {
     /// What heads and exchanges are given to.
     pub reader: R,
     counts: Counts,
+    tls: HashMap<Arc<str>, TlsCounts, RandomState>,
     over: Vec<Exchange<R::Request, R::Response>>,
 }
 
 impl<R: Reader> Http<R> {
     /// A room that gives to `reader`.
     pub fn new(reader: R) -> Self {
-        Self { reader, counts: Counts::default(), over: Vec::new() }
+        Self { reader, counts: Counts::default(), tls: HashMap::default(), over: Vec::new() }
     }
 
     /// What became of the bytes so far. Bytes of heads that are not complete, and of
@@ -32,6 +37,11 @@ impl<R: Reader> Http<R> {
     /// the latest when their connection closes.
     pub const fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// What there was of TLS since the last call, by server name. It is in [`Self::counts`], too.
+    pub fn take_tls(&mut self) -> impl Iterator<Item = (Arc<str>, TlsCounts)> {
+        self.tls.drain()
     }
 }
 
@@ -47,6 +57,8 @@ pub struct Connection<R: Reader> {
     /// Where the last interim response began, as far as could be seen.
     interim: Option<Position>,
     blind_counted: bool,
+    /// What TLS said whom it is for.
+    server_name: Option<Arc<str>>,
     memory: R::Connection,
 }
 
@@ -61,6 +73,7 @@ impl<R: Reader> Consumer for Http<R> {
             sending: None,
             interim: None,
             blind_counted: false,
+            server_name: None,
             memory: R::Connection::default(),
         }
     }
@@ -153,13 +166,14 @@ impl<R: Reader> Session<'_, R> {
                     continue;
                 }
                 State::Tunnel => {
-                    self.close_half(match head::guess(rest) {
-                        Guess::Tls => Why::Tls,
-                        Guess::Http2 => Why::Http2,
-                        _ => Why::Other,
-                    });
+                    match head::guess(rest) {
+                        Guess::Tls => self.half().greet(&[]),
+                        Guess::Http2 => self.close_half(Why::Http2),
+                        _ => self.close_half(Why::Other),
+                    }
                     continue;
                 }
+                State::Hello => self.hello(rest),
                 State::Closed(why) => self.pass_closed(why, rest.len()),
                 State::Boundary => self.at_boundary(&cursor, rest),
                 State::Lost => self.while_lost(&mut cursor, rest),
@@ -181,6 +195,9 @@ impl<R: Reader> Session<'_, R> {
     }
 
     fn pass_closed(&mut self, why: Why, n: usize) -> usize {
+        if let (Why::Tls, Some(name)) = (why, &self.connection.server_name) {
+            self.http.tls.entry(name.clone()).or_default().bytes += n as u64;
+        }
         let counts = &mut self.http.counts;
         *match why {
             Why::Tls => &mut counts.tls_bytes,
@@ -221,7 +238,7 @@ impl<R: Reader> Session<'_, R> {
             && cursor.turn != Turn::Continues
             && head::guess(rest) == Guess::Tls
         {
-            self.close_half(Why::Tls);
+            self.half().greet(&[]);
             return 0;
         }
         self.pass_lost(rest.len() as u64);
@@ -392,7 +409,10 @@ impl<R: Reader> Session<'_, R> {
             Otherwise::NotHttp => {
                 let sample = if held.is_empty() { rest } else { held };
                 self.close_half(match head::guess(sample) {
-                    Guess::Tls => Why::Tls,
+                    Guess::Tls => {
+                        self.half().greet(held);
+                        return 0;
+                    }
                     Guess::Http2 => Why::Http2,
                     _ if self.other_half_is_http2() => Why::Http2,
                     _ => Why::Other,
@@ -421,6 +441,34 @@ impl<R: Reader> Session<'_, R> {
     fn other_half_is_http2(&self) -> bool {
         let other = &self.connection.halves[self.direction.reverse().index()];
         other.state == State::Closed(Why::Http2)
+    }
+
+    /// Adds bytes to the first message of TLS, until that has said with whom, or that it does not.
+    fn hello(&mut self, rest: &[u8]) -> usize {
+        let half = self.half();
+        half.partial.extend_from_slice(rest);
+        if half.partial.len() < half.scanned {
+            return rest.len();
+        }
+        match tls::read(&half.partial) {
+            Hello::Needs(bytes) => half.scanned = bytes,
+            Hello::Named(name) => self.close_tls(Some(name)),
+            Hello::Nameless => self.close_tls(None),
+        }
+        rest.len()
+    }
+
+    fn close_tls(&mut self, name: Option<String>) {
+        let held = std::mem::take(&mut self.half().partial).len();
+        if !self.connection.blind_counted
+            && let Some(name) = name
+        {
+            let name: Arc<str> = name.into();
+            self.http.tls.entry(name.clone()).or_default().connections += 1;
+            self.connection.server_name = Some(name);
+        }
+        self.close_half(Why::Tls);
+        self.pass_closed(Why::Tls, held);
     }
 
     fn close_half(&mut self, why: Why) {
@@ -638,6 +686,7 @@ impl<R: Reader> Session<'_, R> {
         let state = self.half().state;
         match state {
             State::Closed(_) | State::Tunnel | State::Lost => {}
+            State::Hello => self.close_tls(None),
             State::Body { body, of, doubtful } if !doubtful || self.must_come(of) => {
                 self.skip_body(body, of, n, position);
             }
@@ -691,6 +740,7 @@ impl<R: Reader> Session<'_, R> {
                 }
             }
             State::Body { of, .. } => self.message_over(of, Position::default()),
+            State::Hello => self.close_tls(None),
             _ => {}
         }
         if !matches!(self.half().state, State::Closed(_) | State::Tunnel) {

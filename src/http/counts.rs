@@ -31,6 +31,22 @@ pub struct Counts {
     pub other_connections: u64,
 }
 
+/// What there was of TLS under one server name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TlsCounts {
+    /// Connections.
+    pub connections: u64,
+    /// Their bytes, both directions.
+    pub bytes: u64,
+}
+
+impl AddAssign for TlsCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.connections += other.connections;
+        self.bytes += other.bytes;
+    }
+}
+
 impl AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
         self.head_bytes += other.head_bytes;

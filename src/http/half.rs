@@ -22,6 +22,8 @@ pub(super) enum State {
     },
     /// Somewhere; looking for the next message.
     Lost,
+    /// Inside the first message of TLS, which may say with whom.
+    Hello,
     /// No longer HTTP/1: what it is now, its next bytes tell.
     Tunnel,
     /// Not HTTP/1, or no longer.
@@ -98,6 +100,13 @@ impl Half {
         self.state = State::Head(otherwise);
         self.start = start;
         self.partial = Vec::new();
+        self.scanned = 0;
+    }
+
+    /// Begins to read the first message of TLS, of which `held` came before.
+    pub(super) fn greet(&mut self, held: &[u8]) {
+        self.state = State::Hello;
+        self.partial = held.to_vec();
         self.scanned = 0;
     }
 

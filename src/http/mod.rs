@@ -13,11 +13,12 @@ mod counts;
 mod half;
 mod head;
 mod pairing;
+mod tls;
 
 use crate::net::{Endpoint, Timestamp};
 
 pub use connection::{Connection, Http};
-pub use counts::Counts;
+pub use counts::{Counts, TlsCounts};
 pub use head::{MAX_HEAD_BYTES, MAX_HEADER_FIELDS};
 pub use pairing::MAX_PENDING_EXCHANGES;
 

@@ -2,10 +2,12 @@
 
 use crate::capture::CaptureError;
 use crate::decode::{Flags, PacketCounts, Segment};
+use crate::http::TlsCounts;
 use crate::net::{Direction, FlowKey, Seq, Timestamp};
 use crate::s3::Observation;
 use crate::{flow, http};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// How many bytes of payload make a batch full, all workers' together.
 pub(super) const FULL_BYTES: usize = 1 << 20;
@@ -93,6 +95,8 @@ pub(super) struct Outcome {
     /// The worker's counters since its beginning.
     pub(super) flow: flow::Counts,
     pub(super) http: http::Counts,
+    /// What there was of TLS in this batch.
+    pub(super) tls: Vec<(Arc<str>, TlsCounts)>,
 }
 
 /// What the capture thread knows when it closes a batch.

@@ -2,11 +2,13 @@
 
 use super::Event;
 use super::batch::{Dealt, Message, Outcome};
+use crate::http::TlsCounts;
 use crate::s3::Observation;
 use crate::tally::Tally;
 use crate::{flow, http};
 use crossbeam_channel::Receiver;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Takes messages until there are no more.
 pub(super) fn gather<E>(
@@ -32,8 +34,11 @@ pub(super) fn gather<E>(
             if !first.get().is_complete(workers) {
                 break;
             }
-            let complete = first.remove();
+            let mut complete = first.remove();
             complete.counters(&mut counters, tally);
+            for (name, counts) in complete.tls() {
+                tally.tls(&name, counts);
+            }
             for observation in complete.observations() {
                 tally.observe(&observation);
                 sink(Event::Observed(&observation))?;
@@ -70,6 +75,16 @@ impl Gathered {
             tally.ledger.packets = dealt.packets;
             tally.period = dealt.period;
         }
+    }
+
+    /// What there was of TLS, by server name and in the order of names, so that it does not matter
+    /// who saw it when names are too many.
+    fn tls(&mut self) -> BTreeMap<Arc<str>, TlsCounts> {
+        let mut tls: BTreeMap<Arc<str>, TlsCounts> = BTreeMap::new();
+        for (name, counts) in self.outcomes.iter_mut().flat_map(|outcome| outcome.tls.drain(..)) {
+            *tls.entry(name).or_default() += counts;
+        }
+        tls
     }
 
     /// The observations in the order of packets. A packet belongs to one worker, so that its

@@ -40,6 +40,7 @@ pub(super) fn work(
             observations,
             flow: table.counts(),
             http: table.consumer().counts(),
+            tls: table.consumer().take_tls().collect(),
         };
         if results.send(Message::Outcome(outcome)).is_err() {
             return;

@@ -2,6 +2,7 @@
 
 use super::time::rfc3339;
 use crate::decode::PacketFate;
+use crate::http::TlsCounts;
 use crate::tally::{ByteFate, HostCounts, PlaceCounts, Tally};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -123,10 +124,21 @@ pub struct Flows {
 pub struct BlindSpots {
     /// Encrypted by TLS.
     pub tls_connections: u64,
+    /// Of those, by the server name that the client asked for, where one was seen.
+    pub tls_server_names: BTreeMap<String, ServerName>,
     /// HTTP/2.
     pub http2_connections: u64,
     /// Not HTTP at all.
     pub other_connections: u64,
+}
+
+/// TLS to one server name.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ServerName {
+    /// Connections.
+    pub connections: u64,
+    /// Payload bytes, both directions.
+    pub bytes: u64,
 }
 
 impl Summary {
@@ -196,10 +208,19 @@ fn ledger(tally: &Tally) -> LedgerSummary {
         },
         blind: BlindSpots {
             tls_connections: ledger.http.tls_connections,
+            tls_server_names: server_names(tally),
             http2_connections: ledger.http.http2_connections,
             other_connections: ledger.http.other_connections,
         },
     }
+}
+
+fn server_names(tally: &Tally) -> BTreeMap<String, ServerName> {
+    let of = |(name, counts): (&str, TlsCounts)| {
+        let TlsCounts { connections, bytes } = counts;
+        (name.to_owned(), ServerName { connections, bytes })
+    };
+    tally.server_names().into_iter().map(of).collect()
 }
 
 impl PlaceSummary {

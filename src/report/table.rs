@@ -11,10 +11,14 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 
+/// How wide a terminal is at least.
+const WIDTH: usize = 80;
 /// Where the columns of counts end.
 const LABEL: usize = 26;
 const MODE: usize = 14;
 const COUNT: usize = 14;
+/// How many server names are shown.
+const SERVER_NAMES: usize = 5;
 
 /// The table, as text for a terminal; with colours if `colour`.
 pub fn table(summary: &Summary, colour: bool) -> String {
@@ -40,6 +44,7 @@ impl Table<'_> {
             writeln!(out)?;
             self.host(out, host)?;
         }
+        self.blind(out)?;
         writeln!(out)?;
         if hosts.iter().any(|host| host.last_seen.contains_key(Mode::None.as_str())) {
             writeln!(out, "none: no header was seen. It does not mean \"unencrypted\": a bucket")?;
@@ -47,7 +52,11 @@ impl Table<'_> {
         }
         for (label, n) in &self.summary.label_overflow {
             if *n > 0 {
-                writeln!(out, "Too many {label}s: {n} observations count under __other__.")?;
+                writeln!(
+                    out,
+                    "Too many {}s: {n} observations count under __other__.",
+                    label.replace('_', " ")
+                )?;
             }
         }
         self.verdict(out)
@@ -101,6 +110,26 @@ impl Table<'_> {
         list(out, "refused", &refused)
     }
 
+    /// Whom encrypted connections were for, those with most bytes first.
+    fn blind(&self, out: &mut String) -> fmt::Result {
+        let mut names: Vec<_> = self.summary.ledger.blind.tls_server_names.iter().collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        names.sort_by_key(|(name, counts)| (Reverse(counts.bytes), *name));
+        writeln!(out)?;
+        self.styled(out, Style::new().bold(), "not looked into: TLS")?;
+        for (name, counts) in names.iter().take(SERVER_NAMES) {
+            let connections = counted(counts.connections, "connection");
+            let bytes = HumanBytes(counts.bytes);
+            writeln!(out, "{}", wrapped(&format!("    {name}: {connections}, {bytes}")))?;
+        }
+        match names.len().saturating_sub(SERVER_NAMES) {
+            0 => Ok(()),
+            more => writeln!(out, "    and {more} more"),
+        }
+    }
+
     fn counts(&self, out: &mut String, counts: &PlaceSummary) -> fmt::Result {
         let operations = names(&counts.requests, &counts.responses);
         if !operations.is_empty() {
@@ -129,11 +158,25 @@ impl Table<'_> {
 
     fn styled(&self, out: &mut String, style: Style, line: &str) -> fmt::Result {
         if self.colour {
-            writeln!(out, "{}{line}{}", style.render(), style.render_reset())
+            writeln!(out, "{}{}{}", style.render(), wrapped(line), style.render_reset())
         } else {
-            writeln!(out, "{line}")
+            writeln!(out, "{}", wrapped(line))
         }
     }
+}
+
+/// A line that holds a name of any length, broken where it has to be.
+fn wrapped(line: &str) -> String {
+    let (mut text, mut column) = (String::new(), 0);
+    for character in line.chars() {
+        if column == WIDTH {
+            text.push_str("\n        ");
+            column = 8;
+        }
+        text.push(character);
+        column += 1;
+    }
+    text
 }
 
 /// A label's rows: one for each mode that either column has, in the order of the modes.
@@ -162,13 +205,14 @@ fn row(out: &mut String, label: &str, mode: &str, left: &str, right: &str) -> fm
     writeln!(out, "{}", line.trim_end())
 }
 
-/// `label: a, b, c`, broken into lines of 80 columns.
+/// `label: a, b, c`, broken into lines between items.
 fn list(out: &mut String, label: &str, items: &[String]) -> fmt::Result {
     let mut line = format!("    {label}: ");
     let indent = line.len();
     for (i, item) in items.iter().enumerate() {
         let separator = if i + 1 < items.len() { ", " } else { "" };
-        if line.chars().count() + item.chars().count() + separator.len() > 80 && line.len() > indent
+        if line.chars().count() + item.chars().count() + separator.len() > WIDTH
+            && line.len() > indent
         {
             writeln!(out, "{}", line.trim_end())?;
             line = " ".repeat(indent);
@@ -212,6 +256,7 @@ fn meaning(finding: Finding) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::TlsCounts;
     use crate::net::Timestamp;
     use crate::s3::{Observation, Operation, Subject};
     use crate::tally::{Limits, Tally};
@@ -236,6 +281,10 @@ mod tests {
         for status in 400..420 {
             tally.observe(&Observation::Refused { subject: subject.clone(), status });
         }
+        tally.observe(&Observation::Applied { subject: at(&"long.".repeat(50)), mode: applied });
+        for name in ["a", "b", "c", "d", "e", "f", &"g".repeat(200)] {
+            tally.tls(&name.into(), TlsCounts { connections: 1, bytes: name.len() as u64 });
+        }
         tally.period = Some((Timestamp::from_nanos(0), Timestamp::from_nanos(1)));
         Summary::new(&tally, Vec::new())
     }
@@ -251,6 +300,7 @@ mod tests {
             assert_eq!(text.contains("photos"), max_buckets.is_some());
             assert!(text.contains("does not mean \"unencrypted\""));
             assert!(!text.contains('\u{1b}'));
+            assert!(text.contains("    and 2 more\n"), "{text}");
         }
     }
 

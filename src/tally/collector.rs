@@ -183,7 +183,13 @@ fn blind(tally: &Tally) -> [MetricFamily; 2] {
         }
     };
     let http = &tally.ledger.http;
-    add("tls", "", http.tls_connections, http.tls_bytes);
+    let (mut unnamed_connections, mut unnamed_bytes) = (http.tls_connections, http.tls_bytes);
+    for (name, counts) in tally.server_names() {
+        add("tls", name, counts.connections, counts.bytes);
+        unnamed_connections -= counts.connections;
+        unnamed_bytes -= counts.bytes;
+    }
+    add("tls", "", unnamed_connections, unnamed_bytes);
     add("http2", "", http.http2_connections, http.http2_bytes);
     add("other", "", http.other_connections, http.ignored_bytes);
     [connections, bytes].map(Family::done)

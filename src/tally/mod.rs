@@ -13,6 +13,7 @@ pub use collector::{Metrics, Shared, registry};
 pub use counts::{HostCounts, Limits, OVERFLOW, Place, PlaceCounts};
 pub use ledger::{ByteFate, Ledger, Verdict};
 
+use crate::http::TlsCounts;
 use crate::net::Timestamp;
 use crate::s3::{Mode, Observation, Record, Subject};
 use counts::Bounded;
@@ -31,10 +32,13 @@ pub struct Tally {
     pub ledger: Ledger,
     /// The times of the first and the last packet.
     pub period: Option<(Timestamp, Timestamp)>,
+    server_names: Bounded<Arc<str>, TlsCounts>,
     /// How often something was counted under [`OVERFLOW`] instead of its host.
     host_overflows: u64,
     /// The same for buckets.
     bucket_overflows: u64,
+    /// The same for server names.
+    server_name_overflows: u64,
     overflow: Arc<str>,
     nowhere: Arc<str>,
 }
@@ -48,12 +52,14 @@ impl Tally {
             limits,
             places: Bounded::new(places),
             hosts: Bounded::new(limits.max_hosts),
+            server_names: Bounded::new(limits.max_hosts),
             object_store_exchanges: 0,
             other_exchanges: 0,
             ledger: Ledger::default(),
             period: None,
             host_overflows: 0,
             bucket_overflows: 0,
+            server_name_overflows: 0,
             overflow: OVERFLOW.into(),
             nowhere: "".into(),
         }
@@ -89,6 +95,16 @@ impl Tally {
             }
             Observation::Over(record) => self.over(record),
         }
+    }
+
+    /// Counts TLS to a server of that name.
+    pub fn tls(&mut self, server_name: &Arc<str>, counts: TlsCounts) {
+        let mut name = server_name;
+        if !self.server_names.has_room(name) {
+            self.server_name_overflows += 1;
+            name = &self.overflow;
+        }
+        *self.server_names.at(name.clone()) += counts;
     }
 
     fn over(&mut self, record: &Record) {
@@ -147,14 +163,23 @@ impl Tally {
         self.hosts.iter().map(|(host, counts)| (&**host, counts)).collect()
     }
 
+    /// What there was of TLS that said for whom, sorted by name. It is in the ledger, too.
+    pub fn server_names(&self) -> BTreeMap<&str, TlsCounts> {
+        self.server_names.iter().map(|(name, counts)| (&**name, *counts)).collect()
+    }
+
     /// Exchanges with object stores, and all others, once they are over.
     pub fn exchanges(&self) -> (u64, u64) {
         (self.object_store_exchanges, self.other_exchanges)
     }
 
     /// How often something was counted under [`OVERFLOW`], by the label that it stands in for.
-    pub fn overflows(&self) -> [(&'static str, u64); 2] {
-        [("host", self.host_overflows), ("bucket", self.bucket_overflows)]
+    pub fn overflows(&self) -> [(&'static str, u64); 3] {
+        [
+            ("host", self.host_overflows),
+            ("bucket", self.bucket_overflows),
+            ("server_name", self.server_name_overflows),
+        ]
     }
 }
 
@@ -206,6 +231,17 @@ mod tests {
         assert_eq!(places(&tally), expected);
         assert_eq!(tally.overflows()[0], ("host", 2));
         assert_eq!(tally.hosts().len(), 3);
+    }
+
+    #[test]
+    fn server_names_over_the_limit_count_together() {
+        let mut tally = Tally::new(Limits { max_hosts: 1, max_buckets: None });
+        for name in ["a", "b", "a", "c"] {
+            tally.tls(&name.into(), TlsCounts { connections: 1, bytes: 10 });
+        }
+        let two = TlsCounts { connections: 2, bytes: 20 };
+        assert_eq!(tally.server_names(), [("a", two), (OVERFLOW, two)].into());
+        assert_eq!(tally.overflows()[2], ("server_name", 2));
     }
 
     #[test]
