@@ -4,7 +4,7 @@
 //! fill the checksums in: those are no errors of the wire. Linux leaves 0 in the IPv4 header
 //! and the sum of the pseudo-header in TCP.
 
-use super::ip::Datagram;
+use super::datagram::Datagram;
 use etherparse::{Ipv4HeaderSlice, TcpHeaderSlice};
 use std::net::IpAddr;
 

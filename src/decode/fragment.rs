@@ -5,7 +5,7 @@
 //! Where fragments overlap, the first bytes to arrive are kept.
 
 use super::PacketFate;
-use super::ip::{Datagram, Place};
+use super::datagram::{Datagram, Place};
 use crate::net::Timestamp;
 use ahash::RandomState;
 use etherparse::IpNumber;

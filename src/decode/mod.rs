@@ -11,6 +11,7 @@
 //! [`fragment`] a whole one; [`tcp`] reads the segment.
 
 mod checksum;
+mod datagram;
 mod fate;
 mod fragment;
 mod ip;

@@ -1,6 +1,6 @@
 //! TCP: from its header to the segment.
 
-use super::ip::Datagram;
+use super::datagram::Datagram;
 use super::{Flags, PacketFate, Segment, checksum};
 use crate::net::{Endpoint, FlowKey, Seq, Timestamp};
 use etherparse::TcpHeaderSlice;

@@ -12,15 +12,18 @@ mod connection;
 mod counts;
 mod half;
 mod head;
+mod message;
 mod pairing;
+mod relock;
+mod session;
 mod tls;
 
 use crate::net::{Endpoint, Timestamp};
 
-pub use connection::{Connection, Http};
 pub use counts::{Counts, TlsCounts};
 pub use head::{MAX_HEAD_BYTES, MAX_HEADER_FIELDS};
 pub use pairing::MAX_PENDING_EXCHANGES;
+pub use session::{Connection, Http};
 
 /// Who talks to whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,172 @@
+//! Reads whole heads, and settles what follows them.
+
+use super::body::{self, Body, Chunked, Framing};
+use super::half::{Half, State, Why};
+use super::head::{self, Guess, Kind};
+use super::pairing::{Method, Serial};
+use super::session::{Connection, Http, Session, place};
+use super::{Headers, Peers, Reader, ResponseHead};
+use crate::net::{Direction, Position};
+
+impl<R: Reader> Session<'_, R> {
+    /// Reads a whole head. `false` when it is none.
+    pub(super) fn read_head(&mut self, bytes: &[u8]) -> bool {
+        match (self.kind(), head::guess(bytes)) {
+            (Some(Kind::Request) | None, Guess::Http(Kind::Request)) => self.read_request(bytes),
+            (Some(Kind::Response) | None, Guess::Http(Kind::Response)) => self.read_response(bytes),
+            _ => false,
+        }
+    }
+
+    /// A first message tells which end is the client; what was passed over before is lost.
+    fn recognise(&mut self, client: Direction, head_bytes: usize) {
+        self.http.counts.head_bytes += head_bytes as u64;
+        if self.connection.client.replace(client).is_none() {
+            for half in &mut self.connection.halves {
+                self.http.counts.lost_bytes += std::mem::take(&mut half.unplaced);
+            }
+        }
+    }
+
+    fn read_request(&mut self, bytes: &[u8]) -> bool {
+        let Half { start, .. } = *self.half();
+        let peers = Peers {
+            client: self.key.source(self.direction),
+            server: self.key.destination(self.direction),
+        };
+        let (reader, memory) = (&mut self.http.reader, &mut self.connection.memory);
+        let read = head::read_request(bytes, start.time, |head| {
+            let method = match head.method {
+                "HEAD" => Method::Head,
+                "CONNECT" => Method::Connect,
+                _ => Method::Other,
+            };
+            let expects = expects_continue(head.headers);
+            (reader.request(memory, peers, head), method, body::of_request(head.headers), expects)
+        });
+        let Ok((facts, method, framing, expects)) = read else { return false };
+        self.recognise(self.direction, bytes.len());
+        self.http.counts.requests += 1;
+        let answers = &self.connection.halves[self.direction.reverse().index()];
+        let answers_known = answers.hole.is_none();
+        let pending = &mut self.connection.pending;
+        pending.requests_superseded();
+        let place = place(start, bytes.len());
+        let serial = pending.ask(place, method, facts, answers_known);
+        self.connection.sending = Some(serial);
+        self.half().hole = None;
+        self.enter_body(framing, serial, place.end, expects);
+        true
+    }
+
+    fn read_response(&mut self, bytes: &[u8]) -> bool {
+        let Half { start, hole, .. } = *self.half();
+        let place = place(start, bytes.len());
+        let client = self.direction.reverse();
+        let peers = Peers { client: self.key.source(client), server: self.key.destination(client) };
+        let Http { reader, over, .. } = &mut *self.http;
+        let Connection { pending, memory, .. } = &mut *self.connection;
+        let read = head::read_response(bytes, start.time, |head| {
+            if (100..200).contains(&head.status) && head.status != 101 {
+                pending.interim(place, hole);
+                return None;
+            }
+            pending.responses_superseded();
+            let answered = pending.answer(place, hole, over);
+            let facts = reader.response(memory, peers, pending.request(answered.serial), head);
+            pending.set_response(answered.serial, facts);
+            Some((answered.serial, after_response(head, answered.method), upgrades_to_http2(head)))
+        });
+        let Ok(final_response) = read else { return false };
+        self.recognise(client, bytes.len());
+        let Some((serial, after, to_http2)) = final_response else {
+            self.connection.interim = Some(place.start);
+            self.half().state = State::Boundary;
+            return true;
+        };
+        self.http.counts.responses += 1;
+        self.half().hole = None;
+        match after {
+            After::Body { framing, doubtful } => {
+                self.enter_body(framing, serial, place.end, doubtful);
+            }
+            After::Tunnel => self.enter_tunnel(serial, to_http2),
+        }
+        true
+    }
+
+    fn enter_body(&mut self, framing: Framing, of: Serial, at: Position, doubtful: bool) {
+        let body = match framing {
+            Framing::Length(0) => {
+                self.half().state = State::Boundary;
+                self.message_over(of, at);
+                return;
+            }
+            Framing::Length(length) => Body::Length(length),
+            Framing::Chunked => Body::Chunked(Chunked::START),
+            Framing::UntilClose => Body::UntilClose,
+            Framing::Unknown => return self.lose(at),
+        };
+        self.half().state = State::Body { body, of, doubtful };
+    }
+
+    /// After a 101, or a 2xx to CONNECT, no HTTP/1 follows in either direction
+    /// (RFC 9110 §15.2.2, §9.3.6).
+    fn enter_tunnel(&mut self, serial: Serial, to_http2: bool) {
+        self.connection.pending.response_over(serial);
+        if let Some(sending) = self.connection.sending {
+            self.connection.pending.request_over(sending, Position::default());
+        }
+        let towards = self.direction.reverse();
+        let mut there = Session {
+            http: self.http,
+            connection: self.connection,
+            key: self.key,
+            direction: towards,
+        };
+        there.finish();
+        for half in &mut self.connection.halves {
+            half.state = State::Tunnel;
+        }
+        if to_http2 {
+            for direction in [self.direction, towards] {
+                let mut at = Session {
+                    http: self.http,
+                    connection: self.connection,
+                    key: self.key,
+                    direction,
+                };
+                at.close_half(Why::Http2);
+            }
+        }
+    }
+}
+
+/// `Expect: 100-continue` (RFC 9110 §10.1.1).
+fn expects_continue(headers: Headers<'_>) -> bool {
+    headers.all("expect").any(|value| value.eq_ignore_ascii_case(b"100-continue"))
+}
+
+/// What follows a final response head.
+enum After {
+    Body { framing: Framing, doubtful: bool },
+    Tunnel,
+}
+
+/// RFC 9112 §6.3 rules 1 and 2, which depend on the request.
+fn after_response(head: &ResponseHead<'_>, method: Option<Method>) -> After {
+    let none = After::Body { framing: Framing::Length(0), doubtful: false };
+    match (head.status, method) {
+        (101, _) | (200..=299, Some(Method::Connect)) => After::Tunnel,
+        (204 | 304, _) | (_, Some(Method::Head)) => none,
+        // An unseen request may have been a HEAD.
+        (_, None) => After::Body { framing: body::of_response(head.headers), doubtful: true },
+        _ => After::Body { framing: body::of_response(head.headers), doubtful: false },
+    }
+}
+
+/// Whether a 101 switches to HTTP/2 (RFC 7540 §3.2).
+fn upgrades_to_http2(head: &ResponseHead<'_>) -> bool {
+    head.status == 101
+        && head.headers.all("upgrade").any(|value| value.eq_ignore_ascii_case(b"h2c"))
+}

@@ -1,0 +1,116 @@
+//! Where a message may begin although the framing alone does not say so: after a loss, and in
+//! place of a body that need not come.
+
+use super::Reader;
+use super::body::Body;
+use super::half::{Otherwise, State};
+use super::head::{self, Kind};
+use super::pairing::Serial;
+use super::session::{Cursor, Session, place};
+use crate::flow::Turn;
+use crate::net::Position;
+
+/// An interim response is at most this long, in bytes: what is longer and could not be read was
+/// a final one. (Servers send `100 Continue` without fields, or with a date and a name.)
+const MAX_INTERIM: u64 = 200;
+
+impl<R: Reader> Session<'_, R> {
+    /// Whether a lost direction may find its place here. Where the other direction is seen, only
+    /// where the numbers prove a turn: a body could hold the text of a message. Where the
+    /// message that this one follows was seen, they do.
+    pub(super) fn may_relock(&self, cursor: &Cursor, bytes: &[u8]) -> bool {
+        let half = &self.connection.halves[self.direction.index()];
+        let other = &self.connection.halves[self.direction.reverse().index()];
+        let joined_here = half.hole == Some(cursor.start.position);
+        let proof_is_due = other.state != State::Fresh && !joined_here;
+        let enough = if proof_is_due { Turn::Opens } else { Turn::Possible };
+        cursor.turn >= enough && self.may_open_message(cursor, bytes)
+    }
+
+    fn may_open_message(&self, cursor: &Cursor, bytes: &[u8]) -> bool {
+        let request = || head::may_open(Kind::Request, bytes) && !self.follows_interim(cursor);
+        let response = || head::may_open(Kind::Response, bytes);
+        match self.kind() {
+            Some(Kind::Request) => request(),
+            Some(Kind::Response) => response(),
+            None => request() || response(),
+        }
+    }
+
+    /// Whether what a client sends here is the rest of a
+    /// request that it was told to go on with (or may have been told, where so little is missing
+    /// that it can have been an interim response).
+    fn follows_interim(&self, cursor: &Cursor) -> bool {
+        let since_interim = match (self.connection.interim, cursor.start.ack) {
+            (Some(interim), Some(ack)) => ack.since(interim),
+            _ => 0,
+        };
+        (1..=MAX_INTERIM).contains(&since_interim)
+            || self.unseen_answer(cursor).is_some_and(|n| (1..=MAX_INTERIM).contains(&n))
+    }
+
+    /// How many bytes of answers came since the client last spoke, where some of them were not
+    /// captured and the server's direction is lost; `None` elsewhere.
+    fn unseen_answer(&self, cursor: &Cursor) -> Option<u64> {
+        let half = &self.connection.halves[self.direction.index()];
+        let answers = &self.connection.halves[self.direction.reverse().index()];
+        let seen = [half.last_ack, cursor.had].into_iter().flatten();
+        let seen = seen.fold(answers.hole?, Position::max);
+        (answers.gap_end? > seen).then_some(cursor.start.ack?.since(seen))
+    }
+
+    /// Whether a body gives way to a new message: it may turn out not to be there, or ends with
+    /// its direction but the server went on.
+    pub(super) fn opens_instead(
+        &mut self,
+        cursor: &Cursor,
+        rest: &[u8],
+        body: Body,
+        of: Serial,
+        doubtful: bool,
+    ) -> bool {
+        if cursor.turn != Turn::Opens || !(doubtful || body == Body::UntilClose) {
+            return false;
+        }
+        if !self.may_open_message(cursor, rest) {
+            return false;
+        }
+        match self.kind() {
+            Some(Kind::Request) => {
+                if !self.answered_for_good(cursor, of) {
+                    return false;
+                }
+                self.connection.pending.request_over(of, cursor.start.position);
+                self.half().begin(cursor.start, Otherwise::Broken);
+            }
+            Some(Kind::Response) if doubtful => {
+                self.connection.pending.response_over(of);
+                self.half().begin(cursor.start, Otherwise::Broken);
+            }
+            _ => {
+                let place = place(cursor.start, 1);
+                if !self.connection.pending.awaits(place) {
+                    return false;
+                }
+                self.half().begin(cursor.start, Otherwise::Content(of));
+            }
+        }
+        true
+    }
+
+    /// Whether the request whose body is due was answered before the body came, so that the
+    /// body need not come (RFC 9110 §10.1.1).
+    fn answered_for_good(&mut self, cursor: &Cursor, of: Serial) -> bool {
+        let (answered, interim) = self.connection.pending.progress(of);
+        let unseen = self.unseen_answer(cursor);
+        answered || (!interim && unseen.is_some_and(|n| n > MAX_INTERIM))
+    }
+
+    /// Whether missing bytes where a doubtful body would begin are of that body: its sender had
+    /// no reason yet to leave it out.
+    pub(super) fn must_come(&mut self, of: Serial) -> bool {
+        let answers_known = self.connection.halves[self.direction.reverse().index()].hole.is_none();
+        let (answered, interim) = self.connection.pending.progress(of);
+        self.kind() == Some(Kind::Request) && !answered && (interim || answers_known)
+    }
+}
