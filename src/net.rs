@@ -83,11 +83,71 @@ impl Direction {
     }
 }
 
-/// A TCP connection's two endpoints, ordered, so that both directions have the same key.
+/// What a packet was wrapped in; where it was several times, the innermost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Tunnel {
+    /// The encapsulation.
+    pub kind: TunnelKind,
+    /// What tells tunnels of the kind apart: the VXLAN or Geneve network, the NVGRE subnet, the
+    /// GRE key, the ERSPAN session, the bottom MPLS label, the GTP-U endpoint.
+    pub id: Option<u32>,
+}
+
+/// `vxlan:42`, `ipip`.
+impl fmt::Display for Tunnel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind.as_str())?;
+        self.id.map_or(Ok(()), |id| write!(f, ":{id}"))
+    }
+}
+
+/// An encapsulation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TunnelKind {
+    /// RFC 7348.
+    Vxlan,
+    /// RFC 8926.
+    Geneve,
+    /// RFC 2784, RFC 2890, RFC 2637.
+    Gre,
+    /// RFC 7637.
+    Nvgre,
+    /// Types I, II and III (draft-foschiano-erspan).
+    Erspan,
+    /// RFC 3032.
+    Mpls,
+    /// IPv4 in IP (RFC 2003, RFC 2473).
+    IpIp,
+    /// IPv6 in IP (RFC 4213, RFC 2473).
+    SixIn4,
+    /// 3GPP TS 29.281.
+    GtpU,
+}
+
+impl TunnelKind {
+    /// The word in records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Vxlan => "vxlan",
+            Self::Geneve => "geneve",
+            Self::Gre => "gre",
+            Self::Nvgre => "nvgre",
+            Self::Erspan => "erspan",
+            Self::Mpls => "mpls",
+            Self::IpIp => "ipip",
+            Self::SixIn4 => "6in4",
+            Self::GtpU => "gtp-u",
+        }
+    }
+}
+
+/// A TCP connection's two endpoints, ordered, so that both directions have the same key; and the
+/// tunnel, where equal endpoints in different tunnels are different ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FlowKey {
     low: Endpoint,
     high: Endpoint,
+    tunnel: Option<Tunnel>,
 }
 
 impl FlowKey {
@@ -95,10 +155,16 @@ impl FlowKey {
     /// A segment from an endpoint to itself travels [`Direction::Up`].
     pub fn new(source: Endpoint, destination: Endpoint) -> (Self, Direction) {
         if source <= destination {
-            (Self { low: source, high: destination }, Direction::Up)
+            (Self { low: source, high: destination, tunnel: None }, Direction::Up)
         } else {
-            (Self { low: destination, high: source }, Direction::Down)
+            (Self { low: destination, high: source, tunnel: None }, Direction::Down)
         }
+    }
+
+    /// The same within a tunnel of its own.
+    #[must_use]
+    pub const fn within(self, tunnel: Option<Tunnel>) -> Self {
+        Self { tunnel, ..self }
     }
 
     /// The endpoint that sends in `direction`.

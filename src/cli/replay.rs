@@ -71,6 +71,14 @@ pub(super) struct Arguments {
     #[arg(short = 'j', long, value_name = "THREADS", value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: Option<u16>,
 
+    /// A UDP port of VXLAN, besides 4789 and 8472
+    #[arg(long, value_name = "PORT")]
+    vxlan_port: Vec<u16>,
+
+    /// What tells connections apart: their endpoints, or also the tunnel that they are seen in
+    #[arg(long, value_enum, default_value_t = Key::Endpoints, value_name = "KEY")]
+    flow_key: Key,
+
     /// Leave out packets with a wrong IP or TCP checksum
     #[arg(long)]
     verify_checksums: bool,
@@ -94,6 +102,14 @@ enum Format {
     Jsonl,
     /// Prometheus text format
     Prometheus,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Key {
+    /// The same connection, mirrored through several tunnels, is one
+    Endpoints,
+    /// Networks in tunnels may use the same addresses
+    Tunnel,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -138,6 +154,8 @@ impl Arguments {
             workers: self.workers.map_or(processors.min(256), usize::from),
             decode: decode::Config {
                 verify_checksums: self.verify_checksums,
+                vxlan_ports: self.vxlan_port.clone(),
+                key_holds_tunnel: self.flow_key == Key::Tunnel,
                 ..decode::Config::default()
             },
             flow: flow::Limits::default(),

@@ -58,20 +58,11 @@ pub(super) struct Fragments {
     cost: usize,
     max_cost: usize,
     max_nanos: u64,
-    /// The datagram that was completed last.
-    rebuilt: Vec<u8>,
 }
 
 impl Fragments {
     pub(super) fn new(max_cost: usize, max_nanos: u64) -> Self {
-        Self {
-            partial: HashMap::default(),
-            order: VecDeque::new(),
-            cost: 0,
-            max_cost,
-            max_nanos,
-            rebuilt: Vec::new(),
-        }
+        Self { partial: HashMap::default(), order: VecDeque::new(), cost: 0, max_cost, max_nanos }
     }
 
     /// Gives up datagrams that have waited for too long. Returns how many packets that were
@@ -94,13 +85,14 @@ impl Fragments {
         self.partial.get(key).is_some_and(|partial| partial.since == since)
     }
 
-    /// Takes a fragment. Returns the whole datagram that it completes, or the fragment's fate,
-    /// and how many packets that were kept before are lost.
+    /// Takes a fragment. Returns the whole datagram that it completes, in `rebuilt`, or the
+    /// fragment's fate, and how many packets that were kept before are lost.
     pub(super) fn add<'a>(
-        &'a mut self,
+        &mut self,
         now: Timestamp,
         datagram: &Datagram<'a>,
         place: Place,
+        rebuilt: &'a mut Vec<u8>,
     ) -> (Result<Datagram<'a>, PacketFate>, u64) {
         let end = place.offset + datagram.payload.len() + datagram.missing;
         let crooked = place.more && !(end - place.offset).is_multiple_of(8);
@@ -143,10 +135,10 @@ impl Fragments {
             return (Err(PacketFate::Fragment), lost);
         }
         let Some(whole) = self.remove(&key) else { return (Err(PacketFate::Fragment), lost) };
-        let missing = whole.rebuild(&mut self.rebuilt);
+        let missing = whole.rebuild(rebuilt);
         let datagram = Datagram {
             protocol: whole.protocol,
-            payload: &self.rebuilt,
+            payload: rebuilt,
             missing,
             fragment: None,
             ..*datagram

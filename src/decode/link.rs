@@ -4,6 +4,7 @@
 
 use super::PacketFate;
 use crate::capture::{LinkType, Packet};
+use crate::net::{Tunnel, TunnelKind};
 use etherparse::{EtherType, Ethernet2HeaderSlice, SingleVlanHeaderSlice};
 
 /// More layers than any network has: stops a packet that is nothing but tags.
@@ -13,6 +14,8 @@ const MAX_LAYERS: usize = 16;
 const ETHERNET_MIN_PAYLOAD: usize = 46;
 
 const PPPOE_SESSION: EtherType = EtherType(0x8864);
+const MPLS: EtherType = EtherType(0x8847);
+const MPLS_MULTICAST: EtherType = EtherType(0x8848);
 
 /// What is left of a packet once its link layers are off.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +30,7 @@ pub(super) struct Network<'a> {
 
 /// What the next byte belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Layer {
+pub(super) enum Layer {
     Ethernet,
     EtherType(EtherType),
     /// IEEE 802.2 logical link control.
@@ -35,23 +38,54 @@ enum Layer {
     /// PPP: protocol field, with or without address and control before it.
     Ppp,
     Pppoe,
+    /// A stack of MPLS labels, of which the next stands first.
+    Mpls,
+    /// What follows the bottom of the stack, which nothing tells but its first bytes.
+    BelowMpls,
     Ip,
 }
 
-/// The IP packet in a packet.
+/// A packet as it was captured, or one out of a tunnel.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Frame<'a> {
+    pub(super) layer: Layer,
+    /// The bytes that were captured.
+    pub(super) data: &'a [u8],
+    /// How many bytes there were on the wire.
+    pub(super) wire_len: usize,
+}
+
+/// A captured packet, its link type's pseudo-header taken off.
 ///
 /// # Errors
 ///
-/// `UnknownLink`, `NotTcp` for other protocols, `Truncated` where the data ends too early.
-pub(super) fn network<'a>(packet: &Packet<'a>) -> Result<Network<'a>, PacketFate> {
-    let (mut layer, mut rest) = first(packet.link_type, packet.data)?;
-    let ethernet = layer == Layer::Ethernet;
+/// `UnknownLink`, `Truncated`.
+pub(super) fn frame<'a>(packet: &Packet<'a>) -> Result<Frame<'a>, PacketFate> {
+    let (layer, data) = first(packet.link_type, packet.data)?;
+    let off = packet.data.len() - data.len();
+    let wire_len = (packet.wire_len as usize).saturating_sub(off).max(data.len());
+    Ok(Frame { layer, data, wire_len })
+}
+
+/// The IP packet in a frame, and the innermost tunnel among the link layers.
+///
+/// # Errors
+///
+/// `NotTcp` for other protocols, `Truncated` where the data ends too early.
+pub(super) fn network<'a>(frame: &Frame<'a>) -> Result<(Network<'a>, Option<Tunnel>), PacketFate> {
+    let Frame { mut layer, data: mut rest, wire_len } = *frame;
+    let mut ethernet = false;
+    let mut tunnel = None;
     for _ in 0..MAX_LAYERS {
+        ethernet |= layer == Layer::Ethernet;
         if layer == Layer::Ip {
-            let off = packet.data.len() - rest.len();
-            let wire_len = (packet.wire_len as usize).saturating_sub(off).max(rest.len());
+            let wire_len = wire_len.saturating_sub(frame.data.len() - rest.len()).max(rest.len());
             let maybe_padded = ethernet && wire_len <= ETHERNET_MIN_PAYLOAD;
-            return Ok(Network { data: rest, wire_len, maybe_padded });
+            return Ok((Network { data: rest, wire_len, maybe_padded }, tunnel));
+        }
+        if layer == Layer::Mpls {
+            let label = u32::from(u16_at(rest, 0)?) << 4 | u32::from(take(rest, 3)?[2] >> 4);
+            tunnel = Some(Tunnel { kind: TunnelKind::Mpls, id: Some(label) });
         }
         (layer, rest) = peel(layer, rest)?;
     }
@@ -86,6 +120,7 @@ fn peel(layer: Layer, data: &[u8]) -> Result<(Layer, &[u8]), PacketFate> {
             Ok((by_type_or_length(header.ether_type()), after(data, header.slice().len())?))
         }
         Layer::EtherType(EtherType::IPV4 | EtherType::IPV6) => Ok((Layer::Ip, data)),
+        Layer::EtherType(MPLS | MPLS_MULTICAST) => Ok((Layer::Mpls, data)),
         Layer::EtherType(PPPOE_SESSION) => Ok((Layer::Pppoe, data)),
         Layer::EtherType(kind) if is_vlan_tag(kind) => {
             let tag = SingleVlanHeaderSlice::from_slice(data).map_err(|_| PacketFate::Truncated)?;
@@ -95,6 +130,8 @@ fn peel(layer: Layer, data: &[u8]) -> Result<(Layer, &[u8]), PacketFate> {
         Layer::Llc => llc(data),
         Layer::Ppp => ppp(data),
         Layer::Pppoe => pppoe(data),
+        Layer::Mpls => mpls(data),
+        Layer::BelowMpls => below_mpls(data),
         Layer::Ip => Ok((Layer::Ip, data)),
     }
 }
@@ -151,6 +188,42 @@ fn pppoe(data: &[u8]) -> Result<(Layer, &[u8]), PacketFate> {
     }
 }
 
+/// RFC 3032 §2.1: one entry of the label stack.
+fn mpls(data: &[u8]) -> Result<(Layer, &[u8]), PacketFate> {
+    let is_bottom = take(data, 4)?[2] & 1 == 1;
+    Ok((if is_bottom { Layer::BelowMpls } else { Layer::Mpls }, after(data, 4)?))
+}
+
+/// RFC 4928 §3: IP shows its version; a pseudo-wire's control word begins with 0 (RFC 4385 §3).
+/// One without a control word begins with an Ethernet address, which may begin with 0, 4 or 6,
+/// too: what follows in the IP header, or behind the address, decides.
+fn below_mpls(data: &[u8]) -> Result<(Layer, &[u8]), PacketFate> {
+    let version = take(data, 1)?[0] >> 4;
+    let is_frame = is_ethernet_with_ip(data);
+    let said_len = match version {
+        4 => u16_at(data, 2).map(usize::from),
+        6 => u16_at(data, 4).map(|len| usize::from(len) + 40),
+        _ => Err(PacketFate::NotTcp),
+    };
+    match version {
+        4 | 6 if !is_frame || said_len == Ok(data.len()) => Ok((Layer::Ip, data)),
+        0 if !is_frame || data.get(4..).is_some_and(is_ethernet_with_ip) => {
+            Ok((Layer::Ethernet, after(data, 4)?))
+        }
+        _ => Ok((Layer::Ethernet, data)),
+    }
+}
+
+/// Whether this looks like a frame around IP, or around a tag.
+fn is_ethernet_with_ip(data: &[u8]) -> bool {
+    let (Ok(kind), Some(first)) = (u16_at(data, 12), data.get(14)) else { return false };
+    match EtherType(kind) {
+        EtherType::IPV4 => first >> 4 == 4,
+        EtherType::IPV6 => first >> 4 == 6,
+        kind => is_vlan_tag(kind),
+    }
+}
+
 /// NULL and LOOP: an address family in the writer's byte order, or in network order. The
 /// families that mean IP are small numbers, so either order shows itself.
 fn loopback(data: &[u8]) -> Result<(Layer, &[u8]), PacketFate> {
@@ -178,15 +251,15 @@ fn ether_type_at(data: &[u8], at: usize) -> Result<Layer, PacketFate> {
     Ok(Layer::EtherType(EtherType(u16_at(data, at)?)))
 }
 
-fn u16_at(data: &[u8], at: usize) -> Result<u16, PacketFate> {
+pub(super) fn u16_at(data: &[u8], at: usize) -> Result<u16, PacketFate> {
     let bytes = take(after(data, at)?, 2)?;
     Ok(u16::from_be_bytes([bytes[0], bytes[1]]))
 }
 
-fn take(data: &[u8], n: usize) -> Result<&[u8], PacketFate> {
+pub(super) fn take(data: &[u8], n: usize) -> Result<&[u8], PacketFate> {
     data.get(..n).ok_or(PacketFate::Truncated)
 }
 
-fn after(data: &[u8], n: usize) -> Result<&[u8], PacketFate> {
+pub(super) fn after(data: &[u8], n: usize) -> Result<&[u8], PacketFate> {
     data.get(n..).ok_or(PacketFate::Truncated)
 }

@@ -1,14 +1,16 @@
 //! decode: from a packet to the TCP segment in it.
 //!
 //! Takes [`Packet`]s. Gives a [`Segment`] where the packet holds one, and otherwise the reason
-//! why not. Link layers and IP are taken off here, IP fragments rebuilt within a bound.
+//! why not. Link layers, tunnels and IP are taken off here, IP fragments rebuilt within
+//! a bound.
 //! Promises that every packet has exactly one [`PacketFate`], that bytes are only ever given as
 //! payload when TCP carried them (no Ethernet padding, no trailer), and that no input makes it
 //! panic or grow without bound. Knows nothing of flows: a segment is judged by itself.
 //!
 //! The way of a packet: [`link`] takes off layers in a bounded loop until an IP header stands
-//! first, which is where an encapsulation finds its place; [`ip`] makes a datagram of it, and
-//! [`fragment`] a whole one; [`tcp`] reads the segment.
+//! first; [`ip`] makes a datagram of it, and [`fragment`] a whole one; [`tcp`] reads the segment.
+//! Where there is another packet instead, [`tunnel`] finds its beginning, and it goes the same
+//! way: the innermost connection is the one that counts.
 
 mod checksum;
 mod datagram;
@@ -18,19 +20,31 @@ mod ip;
 mod link;
 mod segment;
 mod tcp;
+mod tunnel;
 
 use crate::capture::Packet;
+use etherparse::IpNumber;
 use fragment::Fragments;
 
 pub use fate::{PacketCounts, PacketFate};
 pub use segment::{Flags, Segment};
 
+/// More IP headers than any sane nesting of tunnels has.
+const MAX_NESTING: usize = 8;
+/// Fragments in fragments in fragments are not looked into.
+const MAX_REBUILT: usize = 2;
+
 /// How packets are decoded.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// Leave out packets with a wrong IPv4 header or TCP checksum. Off by default: captures made
     /// on the sending host hold packets whose checksums the hardware was to fill in.
     pub verify_checksums: bool,
+    /// UDP ports of VXLAN, besides its own (4789, and 8472 of old).
+    pub vxlan_ports: Vec<u16>,
+    /// Whether connections between the same endpoints in different tunnels are different ones.
+    /// Off by default: the same connection is often mirrored through several tunnels.
+    pub key_holds_tunnel: bool,
     /// The most bytes of fragments that wait for the rest of their datagrams.
     pub max_fragment_bytes: usize,
     /// How long a datagram waits for its fragments, in nanoseconds of packet time. RFC 8200
@@ -42,6 +56,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             verify_checksums: false,
+            vxlan_ports: Vec::new(),
+            key_holds_tunnel: false,
             max_fragment_bytes: 4 << 20,
             fragment_nanos: 30_000_000_000,
         }
@@ -53,6 +69,8 @@ impl Default for Config {
 pub struct Decoder {
     config: Config,
     fragments: Fragments,
+    /// The datagrams that were completed last, of the outer one to the inner.
+    rebuilt: [Vec<u8>; MAX_REBUILT],
     counts: PacketCounts,
 }
 
@@ -60,8 +78,9 @@ impl Decoder {
     /// A decoder that has seen nothing.
     pub fn new(config: Config) -> Self {
         Self {
-            config,
             fragments: Fragments::new(config.max_fragment_bytes, config.fragment_nanos),
+            config,
+            rebuilt: Default::default(),
             counts: PacketCounts::default(),
         }
     }
@@ -72,14 +91,15 @@ impl Decoder {
     ///
     /// The packet's fate, where it holds no segment. Every fate is also counted.
     pub fn decode<'a>(&'a mut self, packet: &Packet<'a>) -> Result<Segment<'a>, PacketFate> {
-        let Self { config, fragments, counts } = self;
-        let found = segment(config, fragments, counts, packet).map_err(|fate| match fate {
-            // Nothing was cut off: the packet itself ends within its headers.
-            PacketFate::Truncated if packet.data.len() as u64 >= u64::from(packet.wire_len) => {
-                PacketFate::Malformed
-            }
-            fate => fate,
-        });
+        let Self { config, fragments, rebuilt, counts } = self;
+        let found =
+            segment(config, fragments, rebuilt, counts, packet).map_err(|fate| match fate {
+                // Nothing was cut off: the packet itself ends within its headers.
+                PacketFate::Truncated if packet.data.len() as u64 >= u64::from(packet.wire_len) => {
+                    PacketFate::Malformed
+                }
+                fate => fate,
+            });
         counts.add(found.as_ref().err().copied().unwrap_or(PacketFate::Segment));
         found
     }
@@ -97,29 +117,40 @@ impl Decoder {
     }
 }
 
+/// The way of a packet, through every tunnel to the segment.
 fn segment<'a>(
     config: &Config,
-    fragments: &'a mut Fragments,
+    fragments: &mut Fragments,
+    rebuilt: &'a mut [Vec<u8>; MAX_REBUILT],
     counts: &mut PacketCounts,
     packet: &Packet<'a>,
 ) -> Result<Segment<'a>, PacketFate> {
-    let network = link::network(packet)?;
-    let datagram = ip::datagram(&network, config.verify_checksums)?;
-    let datagram = match datagram.fragment {
-        None => datagram,
-        Some(place) => {
-            let lost = fragments.expire(packet.time);
-            counts.revise(PacketFate::Fragment, PacketFate::FragmentLost, lost);
-            let (whole, lost) = fragments.add(packet.time, &datagram, place);
-            counts.revise(PacketFate::Fragment, PacketFate::FragmentLost, lost);
-            whole?
+    let mut frame = link::frame(packet)?;
+    let mut tunnel = None;
+    let mut rebuilt = rebuilt.iter_mut();
+    for _ in 0..MAX_NESTING {
+        let (network, label) = link::network(&frame)?;
+        tunnel = label.or(tunnel);
+        let mut datagram = ip::datagram(&network, config.verify_checksums)?;
+        if let Some(place) = datagram.fragment {
+            let rebuilt = rebuilt.next().ok_or(PacketFate::Malformed)?;
+            let expired = fragments.expire(packet.time);
+            let (whole, lost) = fragments.add(packet.time, &datagram, place, rebuilt);
+            counts.revise(PacketFate::Fragment, PacketFate::FragmentLost, expired + lost);
+            datagram = whole?;
         }
-    };
-    let (protocol, payload) = ip::upper_layer(&datagram)?;
-    if protocol != etherparse::IpNumber::TCP {
-        return Err(PacketFate::NotTcp);
+        let (protocol, payload) = ip::upper_layer(&datagram)?;
+        if protocol == IpNumber::TCP {
+            let segment = tcp::segment(packet.time, &datagram, payload, config.verify_checksums)?;
+            let key_tunnel = if config.key_holds_tunnel { tunnel } else { None };
+            return Ok(Segment { tunnel, flow: segment.flow.within(key_tunnel), ..segment });
+        }
+        let inner = tunnel::inner(protocol, payload, &config.vxlan_ports)?;
+        tunnel = Some(inner.tunnel);
+        let wire_len = inner.data.len() + datagram.missing;
+        frame = link::Frame { layer: inner.layer, data: inner.data, wire_len };
     }
-    tcp::segment(packet.time, &datagram, payload, config.verify_checksums)
+    Err(PacketFate::Malformed)
 }
 
 #[cfg(test)]

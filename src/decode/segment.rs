@@ -1,6 +1,6 @@
 //! What the decode room gives: a TCP segment.
 
-use crate::net::{Direction, FlowKey, Seq, Timestamp};
+use crate::net::{Direction, FlowKey, Seq, Timestamp, Tunnel};
 
 /// TCP control bits (RFC 9293 §3.1) that matter to a passive observer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct Segment<'a> {
     pub time: Timestamp,
     /// Its connection.
     pub flow: FlowKey,
+    /// What its packet was wrapped in.
+    pub tunnel: Option<Tunnel>,
     /// Which way it travels on `flow`.
     pub direction: Direction,
     /// The sequence number of the first payload byte, or of the SYN.

@@ -35,6 +35,7 @@ pub(super) fn segment<'a>(
     Ok(Segment {
         time,
         flow,
+        tunnel: None,
         direction,
         seq: Seq(header.sequence_number()),
         ack: header.ack().then(|| Seq(header.acknowledgment_number())),

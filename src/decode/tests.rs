@@ -4,6 +4,8 @@ use crate::net::{Seq, Timestamp};
 use etherparse::{IpNumber, PacketBuilder};
 use proptest::prelude::*;
 
+mod tunnels;
+
 const TEXT: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /// An IPv4 packet with a TCP segment.

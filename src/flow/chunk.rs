@@ -1,6 +1,6 @@
 //! What the flow room gives, and to whom.
 
-use crate::net::{Direction, FlowKey, Position, Timestamp};
+use crate::net::{Direction, FlowKey, Position, Timestamp, Tunnel};
 
 /// The next bytes of one direction, or a hole where bytes are missing.
 #[derive(Clone, Copy, Debug)]
@@ -76,8 +76,8 @@ pub trait Consumer {
     /// What the consumer remembers of a connection.
     type Connection;
 
-    /// A connection was seen for the first time.
-    fn open(&mut self, key: &FlowKey) -> Self::Connection;
+    /// A connection was seen for the first time, in a packet that was wrapped in `tunnel`.
+    fn open(&mut self, key: &FlowKey, tunnel: Option<Tunnel>) -> Self::Connection;
 
     /// The next bytes of a direction. Answers what it wants of that direction next.
     fn chunk(

@@ -43,7 +43,8 @@ impl Stray {
     /// The segment again.
     pub(super) fn segment(&self, flow: FlowKey) -> Segment<'_> {
         let Self { time, direction, seq, ack, flags, ref payload, missing } = *self;
-        Segment { time, flow, direction, seq, ack, flags, payload, missing }
+        let tunnel = None;
+        Segment { time, flow, tunnel, direction, seq, ack, flags, payload, missing }
     }
 }
 

@@ -111,7 +111,7 @@ impl<C: Consumer> FlowTable<C> {
         let key = segment.flow;
         self.pass_time(&key, segment);
         if self.take(segment) == Verdict::Successor {
-            self.replace(key, segment.time, Flow::succeed);
+            self.replace(segment, Flow::succeed);
             self.take(segment);
         }
         if self.kept > self.limits.max_kept_bytes_in_all {
@@ -125,7 +125,7 @@ impl<C: Consumer> FlowTable<C> {
         match age(flow, &self.limits, segment.time) {
             Age::Forgotten => {
                 self.counts.flows_timed_out += u64::from(flow.ended_at.is_none());
-                self.replace(*key, segment.time, |_, _| {});
+                self.replace(segment, |_, _| {});
             }
             Age::Ended => {
                 self.with(key, Flow::close);
@@ -140,7 +140,7 @@ impl<C: Consumer> FlowTable<C> {
                 stray = flow.take_stray(counts);
                 self.kept = self.kept - before + flow.kept;
             }
-            self.replace(*key, segment.time, |_, _| {});
+            self.replace(segment, |_, _| {});
             if let Some(stray) = stray {
                 self.take(&stray.segment(*key));
             }
@@ -151,12 +151,12 @@ impl<C: Consumer> FlowTable<C> {
     /// told it what is known.
     fn replace(
         &mut self,
-        key: FlowKey,
-        time: Timestamp,
+        segment: &Segment<'_>,
         inherit: impl FnOnce(&mut Flow<C::Connection>, &Flow<C::Connection>),
     ) {
+        let key = segment.flow;
         self.with(&key, Flow::close);
-        let mut new = self.open(&key, time);
+        let mut new = self.open(segment);
         if let Some(old) = self.flows.get_mut(&key) {
             inherit(&mut new, old);
             self.kept -= old.kept;
@@ -164,16 +164,16 @@ impl<C: Consumer> FlowTable<C> {
         }
     }
 
-    fn open(&mut self, key: &FlowKey, time: Timestamp) -> Flow<C::Connection> {
+    fn open(&mut self, segment: &Segment<'_>) -> Flow<C::Connection> {
         self.counts.flows += 1;
-        Flow::new(self.consumer.open(key), time)
+        Flow::new(self.consumer.open(&segment.flow, segment.tunnel), segment.time)
     }
 
     fn take(&mut self, segment: &Segment<'_>) -> Verdict {
         let key = segment.flow;
         if !self.flows.contains_key(&key) {
             self.make_room();
-            let flow = self.open(&key, segment.time);
+            let flow = self.open(segment);
             self.flows.insert(key, flow);
             self.queue.push_back((self.clock.max(segment.time), key));
         }

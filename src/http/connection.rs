@@ -8,12 +8,12 @@ use super::pairing::{Pending, Serial};
 use super::session::{Connection, Cursor, Http, Session};
 use super::tls::{self, Hello};
 use crate::flow::{Chunk, Consumer, Content, Demand, Turn};
-use crate::net::{Direction, FlowKey, Position};
+use crate::net::{Direction, FlowKey, Position, Tunnel};
 
 impl<R: Reader> Consumer for Http<R> {
     type Connection = Connection<R>;
 
-    fn open(&mut self, _key: &FlowKey) -> Connection<R> {
+    fn open(&mut self, _key: &FlowKey, tunnel: Option<Tunnel>) -> Connection<R> {
         Connection {
             halves: [Half::new(), Half::new()],
             client: None,
@@ -22,6 +22,7 @@ impl<R: Reader> Consumer for Http<R> {
             interim: None,
             blind_counted: false,
             server_name: None,
+            tunnel,
             memory: R::Connection::default(),
         }
     }

@@ -5,7 +5,7 @@ use super::half::{Half, State, Why};
 use super::head::{self, Guess, Kind};
 use super::pairing::{Method, Serial};
 use super::session::{Connection, Http, Session, place};
-use super::{Headers, Peers, Reader, ResponseHead};
+use super::{Headers, Reader, ResponseHead};
 use crate::net::{Direction, Position};
 
 impl<R: Reader> Session<'_, R> {
@@ -30,10 +30,7 @@ impl<R: Reader> Session<'_, R> {
 
     fn read_request(&mut self, bytes: &[u8]) -> bool {
         let Half { start, .. } = *self.half();
-        let peers = Peers {
-            client: self.key.source(self.direction),
-            server: self.key.destination(self.direction),
-        };
+        let peers = self.peers_if(self.direction);
         let (reader, memory) = (&mut self.http.reader, &mut self.connection.memory);
         let read = head::read_request(bytes, start.time, |head| {
             let method = match head.method {
@@ -63,7 +60,7 @@ impl<R: Reader> Session<'_, R> {
         let Half { start, hole, .. } = *self.half();
         let place = place(start, bytes.len());
         let client = self.direction.reverse();
-        let peers = Peers { client: self.key.source(client), server: self.key.destination(client) };
+        let peers = self.peers_if(client);
         let Http { reader, over, .. } = &mut *self.http;
         let Connection { pending, memory, .. } = &mut *self.connection;
         let read = head::read_response(bytes, start.time, |head| {

@@ -18,7 +18,7 @@ mod relock;
 mod session;
 mod tls;
 
-use crate::net::{Endpoint, Timestamp};
+use crate::net::{Endpoint, Timestamp, Tunnel};
 
 pub use counts::{Counts, TlsCounts};
 pub use head::{MAX_HEAD_BYTES, MAX_HEADER_FIELDS};
@@ -32,6 +32,8 @@ pub struct Peers {
     pub client: Endpoint,
     /// The end that answers.
     pub server: Endpoint,
+    /// What the first packet seen of the connection was wrapped in.
+    pub tunnel: Option<Tunnel>,
 }
 
 /// The header fields of a head, in wire order. Names match case-insensitively

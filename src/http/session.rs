@@ -5,7 +5,7 @@ use super::head::Kind;
 use super::pairing::{Pending, Place, Serial};
 use super::{Counts, Exchange, Peers, Reader, TlsCounts};
 use crate::flow::Turn;
-use crate::net::{Direction, FlowKey, Position};
+use crate::net::{Direction, FlowKey, Position, Tunnel};
 use ahash::RandomState;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -51,6 +51,8 @@ pub struct Connection<R: Reader> {
     /// Where the last interim response began, as far as could be seen.
     pub(super) interim: Option<Position>,
     pub(super) blind_counted: bool,
+    /// What its first packet was wrapped in.
+    pub(super) tunnel: Option<Tunnel>,
     /// What TLS said whom it is for.
     pub(super) server_name: Option<Arc<str>>,
     pub(super) memory: R::Connection,
@@ -88,7 +90,16 @@ impl<R: Reader> Session<'_, R> {
 
     pub(super) fn peers(&self) -> Peers {
         let client = self.connection.client.unwrap_or(self.direction);
-        Peers { client: self.key.source(client), server: self.key.destination(client) }
+        self.peers_if(client)
+    }
+
+    /// Who talks to whom, if `client` is the direction of requests.
+    pub(super) fn peers_if(&self, client: Direction) -> Peers {
+        Peers {
+            client: self.key.source(client),
+            server: self.key.destination(client),
+            tunnel: self.connection.tunnel,
+        }
     }
 
     pub(super) fn pass_closed(&mut self, why: Why, n: usize) -> usize {

@@ -3,7 +3,7 @@
 use crate::capture::CaptureError;
 use crate::decode::{Flags, PacketCounts, Segment};
 use crate::http::TlsCounts;
-use crate::net::{Direction, FlowKey, Seq, Timestamp};
+use crate::net::{Direction, FlowKey, Seq, Timestamp, Tunnel};
 use crate::s3::Observation;
 use crate::{flow, http};
 use std::ops::Range;
@@ -33,6 +33,7 @@ struct Entry {
     packet: u64,
     time: Timestamp,
     flow: FlowKey,
+    tunnel: Option<Tunnel>,
     direction: Direction,
     seq: Seq,
     ack: Option<Seq>,
@@ -50,6 +51,7 @@ impl Batch {
             packet,
             time: segment.time,
             flow: segment.flow,
+            tunnel: segment.tunnel,
             direction: segment.direction,
             seq: segment.seq,
             ack: segment.ack,
@@ -65,6 +67,7 @@ impl Batch {
             let segment = Segment {
                 time: entry.time,
                 flow: entry.flow,
+                tunnel: entry.tunnel,
                 direction: entry.direction,
                 seq: entry.seq,
                 ack: entry.ack,

@@ -77,7 +77,7 @@ pub fn run<E>(
                 worker::work(config, number, &batches, &results);
             });
         }
-        let decode = config.decode;
+        let decode = config.decode.clone();
         spawn(scope, "capture", move || deal::deal(source, decode, queues, &results));
         gather::gather(inbox, workers, tally, sink)
     })

@@ -13,8 +13,7 @@ struct Line<'r> {
     client_port: u16,
     server_ip: IpAddr,
     server_port: u16,
-    /// Reserved for what a packet was wrapped in.
-    tunnel: Option<&'r str>,
+    tunnel: Option<String>,
     host: &'r str,
     method: Option<&'r str>,
     target: Option<&'r str>,
@@ -50,7 +49,7 @@ pub fn json_line(record: &Record, out: &mut Vec<u8>) -> serde_json::Result<()> {
         client_port: record.client.port,
         server_ip: record.server.addr,
         server_port: record.server.port,
-        tunnel: None,
+        tunnel: record.tunnel.map(|tunnel| tunnel.to_string()),
         host: &record.host,
         method: record.method.as_deref(),
         target: record.target.as_deref(),

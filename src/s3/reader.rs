@@ -395,6 +395,7 @@ fn record(connection: &Connection, peers: Peers, exchange: Exchange<Request, Res
         time: request.map(|r| r.time).or(response.map(|r| r.time)).unwrap_or_default(),
         client: peers.client,
         server: peers.server,
+        tunnel: peers.tunnel,
         host: host.unwrap_or_else(|| connection.host(peers)),
         method: request.map(|request| request.method.clone()),
         target: request.map(|request| request.target.clone()),

@@ -1,7 +1,7 @@
 //! What a record says of an exchange.
 
 use super::{Finding, Mode, Operation};
-use crate::net::{Endpoint, Timestamp};
+use crate::net::{Endpoint, Timestamp, Tunnel};
 use std::sync::Arc;
 
 /// Everything that a record says of an exchange (the fields of one JSON Lines object).
@@ -14,6 +14,8 @@ pub struct Record {
     pub client: Endpoint,
     /// The end that answers.
     pub server: Endpoint,
+    /// What the first packet seen of the connection was wrapped in.
+    pub tunnel: Option<Tunnel>,
     /// The host, as in [`Subject::host`](super::Subject::host).
     pub host: Arc<str>,
     /// The request's method.

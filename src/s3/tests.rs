@@ -30,7 +30,7 @@ fn parsed(fields: &[(String, String)]) -> Vec<httparse::Header<'_>> {
 
 fn peers() -> Peers {
     let at = |host, port| Endpoint::new(IpAddr::from([192, 0, 2, host]), port);
-    Peers { client: at(1, 4000), server: at(2, 9000) }
+    Peers { client: at(1, 4000), server: at(2, 9000), tunnel: None }
 }
 
 impl Talk {

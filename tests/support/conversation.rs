@@ -52,6 +52,7 @@ impl Packet {
         then(&Segment {
             time: Timestamp::from_nanos(self.time),
             flow,
+            tunnel: None,
             direction,
             seq: Seq(self.seq),
             ack: self.ack.map(Seq),
