@@ -4,7 +4,7 @@ use super::error::{CaptureError, ErrorKind};
 use super::file::CaptureFile;
 use super::find::{self, Found};
 use super::progress::Progress;
-use super::{LinkType, Packet, PacketSource};
+use super::{LinkType, Next, Packet, PacketSource};
 use crate::net::Timestamp;
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -242,20 +242,20 @@ impl Reading {
 }
 
 impl PacketSource for CaptureFiles {
-    fn next(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Result<bool, CaptureError> {
+    fn next(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Result<Next, CaptureError> {
         loop {
             if let Some(problem) = self.problems.pop_front() {
                 return Err(problem);
             }
             self.reading.retain(|reading| !reading.ended || !reading.held.is_empty());
             let step = match self.reading.len() {
-                0 if self.waiting.is_empty() => return Ok(false),
+                0 if self.waiting.is_empty() => return Ok(Next::End),
                 0 => self.open_next().map(|()| Step::Again)?,
                 1 => self.read_alone(take)?,
                 _ => self.merge(take)?,
             };
             if matches!(step, Step::Given) {
-                return Ok(true);
+                return Ok(Next::Packet);
             }
         }
     }

@@ -7,6 +7,7 @@
 //! Knows nothing of TCP or HTTP.
 
 use crate::net::Timestamp;
+use std::ops::AddAssign;
 
 mod error;
 mod file;
@@ -37,25 +38,61 @@ impl<S> First<S> {
 }
 
 impl<S: PacketSource> PacketSource for First<S> {
-    fn next(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Result<bool, CaptureError> {
+    fn next(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Result<Next, CaptureError> {
         if self.left == 0 {
-            return Ok(false);
+            return Ok(Next::End);
         }
-        let more = self.source.next(take)?;
-        self.left -= u64::from(more);
-        Ok(more)
+        let next = self.source.next(take)?;
+        self.left -= u64::from(next == Next::Packet);
+        Ok(next)
+    }
+
+    fn drops(&mut self) -> Drops {
+        self.source.drops()
+    }
+}
+
+/// What came of asking for a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// It was given.
+    Packet,
+    /// There is none just now, at this time: an interface is quiet.
+    Idle(Timestamp),
+    /// There will be no more.
+    End,
+}
+
+/// Packets that were lost before they could be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drops {
+    /// The kernel's buffer was full.
+    pub kernel: u64,
+    /// The interface or its driver dropped them.
+    pub interface: u64,
+}
+
+impl AddAssign for Drops {
+    fn add_assign(&mut self, other: Self) {
+        self.kernel += other.kernel;
+        self.interface += other.interface;
     }
 }
 
 /// Where packets come from.
 pub trait PacketSource {
-    /// Gives the next packet to `take`, and returns `true`; `false` when there are no more.
+    /// Gives the next packet to `take`, if there is one.
     ///
     /// # Errors
     ///
     /// A problem with one of the places where packets are read. It ends nothing: call again for
     /// what the others hold.
-    fn next(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Result<bool, CaptureError>;
+    fn next(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Result<Next, CaptureError>;
+
+    /// How many packets were lost so far.
+    fn drops(&mut self) -> Drops {
+        Drops::default()
+    }
 }
 
 /// A link-layer header type, as numbered in capture files (`LINKTYPE_*`,

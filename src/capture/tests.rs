@@ -52,8 +52,8 @@ fn read(mut files: CaptureFiles) -> (Vec<u8>, Vec<String>) {
             assert_eq!(packet.time.as_nanos() % 1_000_000, 7);
             packets.extend(packet.data);
         }) {
-            Ok(true) => {}
-            Ok(false) => break,
+            Ok(Next::End) => break,
+            Ok(_) => {}
             Err(error) => problems.push(format!("{:?}: {error}", error.severity())),
         }
     }

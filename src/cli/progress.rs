@@ -1,6 +1,6 @@
 //! The progress bar, and messages beside it.
 
-use crate::capture::{CaptureError, Packet, PacketSource, Progress};
+use crate::capture::{CaptureError, Next, Packet, PacketSource, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal};
 
@@ -67,7 +67,7 @@ impl<S> Watched<S> {
 }
 
 impl<S: PacketSource> PacketSource for Watched<S> {
-    fn next(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Result<bool, CaptureError> {
+    fn next(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Result<Next, CaptureError> {
         self.since += 1;
         if self.since == EVERY {
             self.since = 0;

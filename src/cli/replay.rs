@@ -4,7 +4,7 @@ use super::Exit;
 use super::output::{Output, WriteError, is_same_file};
 use super::progress::{Bar, Watched};
 use crate::capture::{self, CaptureFiles, First, Severity};
-use crate::pipeline::{self, Event};
+use crate::pipeline::{self, Event, Pace};
 use crate::s3::{self, Finding, HostPattern, Observation};
 use crate::tally::{self, Limits, Tally};
 use crate::{decode, export, flow, report};
@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// How many pairs of host and bucket get labels of their own.
 const MAX_BUCKETS: usize = 65_536;
@@ -152,6 +152,7 @@ impl Arguments {
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         pipeline::Config {
             workers: self.workers.map_or(processors.min(256), usize::from),
+            pace: Pace::Lossless,
             decode: decode::Config {
                 verify_checksums: self.verify_checksums,
                 vxlan_ports: self.vxlan_port.clone(),
@@ -193,10 +194,10 @@ pub(super) fn replay(arguments: Arguments) -> Exit {
 
 fn answer(arguments: &Arguments, files: CaptureFiles, bar: &Bar) -> Result<Exit, WriteError> {
     let mut output = Output::open(arguments.output.as_deref())?;
-    let mut tally = Tally::new(arguments.limits());
+    let tally = Mutex::new(Tally::new(arguments.limits()));
     let mut run = Run { arguments, bar, problems: Problems::default(), line: Vec::new() };
     let source = First::new(Watched::new(files, bar.clone()), arguments.count.unwrap_or(u64::MAX));
-    let ran = pipeline::run(source, &arguments.pipeline(), &mut tally, |event| {
+    let ran = pipeline::run(vec![source], &arguments.pipeline(), &tally, |event| {
         let told = run.tell(event, &mut output);
         if let Err(error) = &told
             && error.is_broken_pipe()
@@ -210,6 +211,7 @@ fn answer(arguments: &Arguments, files: CaptureFiles, bar: &Bar) -> Result<Exit,
     });
     ran?;
     bar.finish();
+    let tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
     let mut problems = run.problems;
     let discrepancy = tally.ledger.discrepancy();
     if discrepancy != 0 {

@@ -1,5 +1,7 @@
 //! What becomes of packets.
 
+use std::ops::AddAssign;
+
 /// What became of a packet. Every packet has exactly one fate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PacketFate {
@@ -19,11 +21,13 @@ pub enum PacketFate {
     BadChecksum,
     /// It is a fragment of a datagram that never became complete, or for which there was no room.
     FragmentLost,
+    /// It held a segment, and no worker had room for it.
+    Dropped,
 }
 
 impl PacketFate {
     /// Every fate, in the order in which they are shown.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Segment,
         Self::Fragment,
         Self::NotTcp,
@@ -32,6 +36,7 @@ impl PacketFate {
         Self::Malformed,
         Self::BadChecksum,
         Self::FragmentLost,
+        Self::Dropped,
     ];
 
     /// The label value.
@@ -45,6 +50,7 @@ impl PacketFate {
             Self::Malformed => "malformed",
             Self::BadChecksum => "bad_checksum",
             Self::FragmentLost => "fragment_lost",
+            Self::Dropped => "dropped",
         }
     }
 }
@@ -52,6 +58,12 @@ impl PacketFate {
 /// How many packets met which fate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PacketCounts([u64; PacketFate::ALL.len()]);
+
+impl AddAssign for PacketCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(mine, theirs)| *mine += theirs);
+    }
+}
 
 impl PacketCounts {
     /// One more packet of `fate`.

@@ -110,6 +110,11 @@ impl Decoder {
         &self.counts
     }
 
+    /// So many packets that held a segment were dropped.
+    pub fn dropped(&mut self, packets: u64) {
+        self.counts.revise(PacketFate::Segment, PacketFate::Dropped, packets);
+    }
+
     /// There will be no more packets: gives up what waits for fragments.
     pub fn finish(&mut self) {
         let lost = self.fragments.clear();

@@ -1,6 +1,6 @@
 //! What travels between the threads.
 
-use crate::capture::CaptureError;
+use crate::capture::{CaptureError, Drops};
 use crate::decode::{Flags, PacketCounts, Segment};
 use crate::http::TlsCounts;
 use crate::net::{Direction, FlowKey, Seq, Timestamp, Tunnel};
@@ -17,13 +17,15 @@ pub(super) const FULL_PACKETS: u64 = 8_192;
 /// Segments for one worker.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    /// Counts up from 0; every worker gets every number.
+    /// Which source its packets came from.
+    pub(super) source: usize,
+    /// Counts up from 0 for each source. Every worker gets every number, or it was dropped.
     pub(super) number: u64,
     entries: Vec<Entry>,
     payload: Vec<u8>,
     /// The latest packet time when the batch was closed.
     pub(super) now: Timestamp,
-    /// Whether it is the last.
+    /// Whether it is the last of its source.
     pub(super) last: bool,
 }
 
@@ -61,6 +63,11 @@ impl Batch {
         });
     }
 
+    /// How many segments it holds.
+    pub(super) fn len(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
     /// The segments, each with its packet's number.
     pub(super) fn segments(&self) -> impl Iterator<Item = (u64, Segment<'_>)> {
         self.entries.iter().map(|entry| {
@@ -89,8 +96,9 @@ pub(super) enum Message {
 }
 
 /// What a worker made of a batch.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Outcome {
+    pub(super) source: usize,
     pub(super) batch: u64,
     pub(super) worker: usize,
     /// In the order of packets, each with its packet's number.
@@ -103,9 +111,14 @@ pub(super) struct Outcome {
 }
 
 /// What the capture thread knows when it closes a batch.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Dealt {
+    pub(super) source: usize,
     pub(super) batch: u64,
+    /// How many workers it was sent to.
+    pub(super) sent: usize,
+    /// What was lost before it could be read, since the beginning.
+    pub(super) drops: Drops,
     /// What became of packets since the beginning.
     pub(super) packets: PacketCounts,
     /// The times of the first and the last packet.

@@ -1,42 +1,57 @@
 //! The capture thread: from packets to batches.
 
 use super::batch::{Batch, Dealt, FULL_BYTES, FULL_PACKETS, Message};
-use crate::capture::{Packet, PacketSource};
+use super::{LIVE_DELAY, Pace};
+use crate::capture::{Next, Packet, PacketSource};
 use crate::decode::{self, Decoder};
 use crate::net::Timestamp;
 use ahash::RandomState;
-use crossbeam_channel::{SendError, Sender};
+use crossbeam_channel::{SendError, Sender, TrySendError};
+use std::time::Instant;
 
-/// Reads `source` to its end, and deals its segments to `workers`. Ends early when nobody listens
+/// What the dealers of all sources have in common.
+#[derive(Clone)]
+pub(super) struct Table {
+    pub(super) pace: Pace,
+    pub(super) workers: Vec<Sender<Batch>>,
+    pub(super) results: Sender<Message>,
+    /// One flow goes to one worker, whichever source it is seen on.
+    pub(super) hasher: RandomState,
+}
+
+/// Reads `source` to its end, and deals its segments to workers. Ends early when nobody listens
 /// any more.
 pub(super) fn deal(
     mut source: impl PacketSource,
+    number: usize,
     config: decode::Config,
-    workers: Vec<Sender<Batch>>,
-    results: &Sender<Message>,
+    table: Table,
 ) {
-    let mut dealer = Dealer::new(config, workers, results);
+    let mut dealer = Dealer::new(number, config, table);
     let mut listening = true;
     while listening {
         listening = match source.next(&mut |packet| dealer.take(packet)) {
-            Ok(true) if dealer.is_full() => dealer.close(false).is_ok(),
-            Ok(true) => true,
-            Ok(false) => break,
-            Err(problem) => results.send(Message::Problem(problem)).is_ok(),
+            Ok(Next::Packet) if dealer.is_due() => dealer.close(&mut source, false).is_ok(),
+            Ok(Next::Packet) => true,
+            Ok(Next::Idle(now)) => {
+                dealer.now = dealer.now.max(now);
+                dealer.close(&mut source, false).is_ok()
+            }
+            Ok(Next::End) => break,
+            Err(problem) => dealer.table.results.send(Message::Problem(problem)).is_ok(),
         };
     }
     if listening {
         dealer.decoder.finish();
         // Nobody listens: then nobody misses it.
-        let _ = dealer.close(true);
+        let _ = dealer.close(&mut source, true);
     }
 }
 
-struct Dealer<'r> {
+struct Dealer {
+    source: usize,
     decoder: Decoder,
-    workers: Vec<Sender<Batch>>,
-    results: &'r Sender<Message>,
-    hasher: RandomState,
+    table: Table,
     /// The open batches, one a worker.
     open: Vec<Batch>,
     number: u64,
@@ -44,26 +59,23 @@ struct Dealer<'r> {
     packets: u64,
     batch_packets: u64,
     batch_bytes: usize,
+    opened: Instant,
     period: Option<(Timestamp, Timestamp)>,
     now: Timestamp,
 }
 
-impl<'r> Dealer<'r> {
-    fn new(
-        config: decode::Config,
-        workers: Vec<Sender<Batch>>,
-        results: &'r Sender<Message>,
-    ) -> Self {
+impl Dealer {
+    fn new(source: usize, config: decode::Config, table: Table) -> Self {
         Self {
+            source,
             decoder: Decoder::new(config),
-            open: workers.iter().map(|_| Batch::default()).collect(),
-            workers,
-            results,
-            hasher: RandomState::new(),
+            open: table.workers.iter().map(|_| Batch::default()).collect(),
+            table,
             number: 0,
             packets: 0,
             batch_packets: 0,
             batch_bytes: 0,
+            opened: Instant::now(),
             period: None,
             now: Timestamp::from_nanos(i64::MIN),
         }
@@ -79,33 +91,55 @@ impl<'r> Dealer<'r> {
         if let Ok(segment) = self.decoder.decode(packet) {
             let worker = match self.open.len() {
                 1 => 0,
-                n => (self.hasher.hash_one(segment.flow) % n as u64) as usize,
+                n => (self.table.hasher.hash_one(segment.flow) % n as u64) as usize,
             };
             self.open[worker].push(number, &segment);
             self.batch_bytes += segment.payload.len();
         }
     }
 
-    fn is_full(&self) -> bool {
-        self.batch_bytes >= FULL_BYTES || self.batch_packets >= FULL_PACKETS
+    /// Whether the open batches should leave.
+    fn is_due(&self) -> bool {
+        self.batch_bytes >= FULL_BYTES
+            || self.batch_packets >= FULL_PACKETS
+            || (self.table.pace == Pace::Live && self.opened.elapsed() >= LIVE_DELAY)
     }
 
-    /// Sends the open batches, and begins new ones.
-    fn close(&mut self, last: bool) -> Result<(), SendError<()>> {
+    /// Sends the open batches, and begins new ones. Live, those that no worker has room for are
+    /// dropped and counted, but for the last.
+    fn close(&mut self, source: &mut impl PacketSource, last: bool) -> Result<(), SendError<()>> {
         let gone = SendError(());
-        for (open, worker) in self.open.iter_mut().zip(&self.workers) {
+        let mut sent = 0;
+        let mut dropped = 0;
+        for (open, worker) in self.open.iter_mut().zip(&self.table.workers) {
             let mut batch = std::mem::take(open);
-            batch.number = self.number;
-            batch.now = self.now;
-            batch.last = last;
-            worker.send(batch).map_err(|_| gone)?;
+            (batch.source, batch.number) = (self.source, self.number);
+            (batch.now, batch.last) = (self.now, last);
+            if self.table.pace == Pace::Lossless || last {
+                worker.send(batch).map_err(|_| gone)?;
+                sent += 1;
+                continue;
+            }
+            match worker.try_send(batch) {
+                Ok(()) => sent += 1,
+                Err(TrySendError::Full(batch)) => dropped += batch.len(),
+                Err(TrySendError::Disconnected(_)) => return Err(gone),
+            }
         }
-        let packets = *self.decoder.counts();
-        let dealt = Dealt { batch: self.number, packets, period: self.period };
-        self.results.send(Message::Dealt(dealt)).map_err(|_| gone)?;
+        self.decoder.dropped(dropped);
+        let dealt = Dealt {
+            source: self.source,
+            batch: self.number,
+            sent,
+            packets: *self.decoder.counts(),
+            drops: source.drops(),
+            period: self.period,
+        };
+        self.table.results.send(Message::Dealt(dealt)).map_err(|_| gone)?;
         self.number += 1;
         self.batch_packets = 0;
         self.batch_bytes = 0;
+        self.opened = Instant::now();
         Ok(())
     }
 }

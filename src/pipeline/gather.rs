@@ -2,79 +2,122 @@
 
 use super::Event;
 use super::batch::{Dealt, Message, Outcome};
+use crate::capture::Drops;
+use crate::decode::PacketCounts;
 use crate::http::TlsCounts;
+use crate::net::Timestamp;
 use crate::s3::Observation;
 use crate::tally::Tally;
 use crate::{flow, http};
 use crossbeam_channel::Receiver;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Takes messages until there are no more.
 pub(super) fn gather<E>(
     inbox: Receiver<Message>,
     workers: usize,
-    tally: &mut Tally,
+    sources: usize,
+    tally: &Mutex<Tally>,
     mut sink: impl FnMut(Event<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut counters = vec![(flow::Counts::default(), http::Counts::default()); workers];
-    let mut incomplete: BTreeMap<u64, Gathered> = BTreeMap::new();
+    let mut books = Books::new(workers, sources);
+    let mut incomplete: Vec<BTreeMap<u64, Gathered>> = vec![BTreeMap::new(); sources];
     for message in inbox {
-        match message {
-            Message::Problem(problem) => sink(Event::Problem(problem))?,
+        let source = match message {
+            Message::Problem(problem) => {
+                sink(Event::Problem(problem))?;
+                continue;
+            }
             Message::Dealt(dealt) => {
-                let gathered = incomplete.entry(dealt.batch).or_default();
-                gathered.dealt = Some(dealt);
+                let source = dealt.source;
+                incomplete[source].entry(dealt.batch).or_default().dealt = Some(dealt);
+                source
             }
             Message::Outcome(outcome) => {
-                incomplete.entry(outcome.batch).or_default().outcomes.push(outcome);
+                books.workers[outcome.worker] = (outcome.flow, outcome.http);
+                let gathered = incomplete[outcome.source].entry(outcome.batch).or_default();
+                let source = outcome.source;
+                gathered.outcomes.push(outcome);
+                source
             }
-        }
-        while let Some(first) = incomplete.first_entry() {
-            if !first.get().is_complete(workers) {
+        };
+        while let Some(first) = incomplete[source].first_entry() {
+            if !first.get().is_complete() {
                 break;
             }
-            let mut complete = first.remove();
-            complete.counters(&mut counters, tally);
-            for (name, counts) in complete.tls() {
-                tally.tls(&name, counts);
-            }
-            for observation in complete.observations() {
-                tally.observe(&observation);
-                sink(Event::Observed(&observation))?;
+            let complete = first.remove();
+            let observations = count(complete, &mut books, tally);
+            for observation in &observations {
+                sink(Event::Observed(observation))?;
             }
         }
     }
     Ok(())
 }
 
+/// Counts a batch, and gives what was observed in it.
+fn count(mut batch: Gathered, books: &mut Books, tally: &Mutex<Tally>) -> Vec<Observation> {
+    if let Some(dealt) = batch.dealt {
+        books.sources[dealt.source] = Some(dealt);
+    }
+    let tls = batch.tls();
+    let observations: Vec<_> = batch.observations().collect();
+    let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+    books.enter(&mut tally);
+    for (name, counts) in tls {
+        tally.tls(&name, counts);
+    }
+    for observation in &observations {
+        tally.observe(observation);
+    }
+    observations
+}
+
+/// The latest counters of everyone, each since the beginning.
+struct Books {
+    workers: Vec<(flow::Counts, http::Counts)>,
+    sources: Vec<Option<Dealt>>,
+}
+
+impl Books {
+    fn new(workers: usize, sources: usize) -> Self {
+        Self { workers: vec![Default::default(); workers], sources: vec![None; sources] }
+    }
+
+    /// Brings the ledger up to date.
+    fn enter(&self, tally: &mut Tally) {
+        let ledger = &mut tally.ledger;
+        (ledger.flow, ledger.http) = Default::default();
+        for (flow, http) in &self.workers {
+            ledger.flow += *flow;
+            ledger.http += *http;
+        }
+        ledger.packets = PacketCounts::default();
+        ledger.drops = Drops::default();
+        let mut period: Option<(Timestamp, Timestamp)> = None;
+        for dealt in self.sources.iter().flatten() {
+            ledger.packets += dealt.packets;
+            ledger.drops += dealt.drops;
+            period = match (period, dealt.period) {
+                (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
+                (one, other) => one.or(other),
+            };
+        }
+        tally.period = period;
+    }
+}
+
 /// What has come in of a batch.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Gathered {
     outcomes: Vec<Outcome>,
     dealt: Option<Dealt>,
 }
 
 impl Gathered {
-    fn is_complete(&self, workers: usize) -> bool {
-        self.outcomes.len() == workers && self.dealt.is_some()
-    }
-
-    /// Brings the ledger up to this batch.
-    fn counters(&self, counters: &mut [(flow::Counts, http::Counts)], tally: &mut Tally) {
-        for outcome in &self.outcomes {
-            counters[outcome.worker] = (outcome.flow, outcome.http);
-        }
-        tally.ledger.flow = flow::Counts::default();
-        tally.ledger.http = http::Counts::default();
-        for (flow, http) in counters {
-            tally.ledger.flow += *flow;
-            tally.ledger.http += *http;
-        }
-        if let Some(dealt) = &self.dealt {
-            tally.ledger.packets = dealt.packets;
-            tally.period = dealt.period;
-        }
+    fn is_complete(&self) -> bool {
+        self.dealt.is_some_and(|dealt| self.outcomes.len() == dealt.sent)
     }
 
     /// What there was of TLS, by server name and in the order of names, so that it does not matter

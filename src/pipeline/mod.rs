@@ -1,6 +1,6 @@
 //! pipeline: the rooms, joined by threads and channels.
 //!
-//! Takes a [`PacketSource`] and a [`Config`]. Gives every observation in an order that does not
+//! Takes [`PacketSource`]s and a [`Config`]. Gives every observation in an order that does not
 //! depend on the number of workers, and a filled [`Tally`].
 //!
 //! ```text
@@ -14,8 +14,9 @@
 //! same packet however many workers there are. The calling thread waits for all outcomes of a
 //! batch and puts their observations back into the order of packets.
 //!
-//! Channels are bounded, and a full one blocks who sends: nothing is dropped. When the caller's
-//! sink fails, it all ends: nobody is left to read.
+//! There is one capture thread a source. Channels are bounded, and a full one blocks who sends;
+//! live, a capture thread that finds a worker's queue full drops the batch and counts it. When the
+//! caller's sink fails, it all ends: nobody is left to read.
 
 mod batch;
 mod deal;
@@ -26,17 +27,38 @@ use crate::capture::{CaptureError, PacketSource};
 use crate::s3::Observation;
 use crate::tally::Tally;
 use crate::{decode, flow, s3};
+use ahash::RandomState;
 use crossbeam_channel::bounded;
+use deal::Table;
+use std::sync::Mutex;
 use std::thread;
+use std::time::Duration;
 
 /// How many batches wait for a worker at most.
 const QUEUE: usize = 4;
+
+/// The same, live: room for what comes while a worker is held up.
+const LIVE_QUEUE: usize = 32;
+/// How long a packet waits for its batch to leave, live.
+const LIVE_DELAY: Duration = Duration::from_millis(10);
+
+/// What happens when packets come faster than they can be examined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Reading waits: nothing is dropped.
+    Lossless,
+    /// Reading goes on; what no worker has room for is dropped and counted. Packets are examined
+    /// within milliseconds.
+    Live,
+}
 
 /// How traffic is examined.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// How many threads parse; at least one.
     pub workers: usize,
+    /// What happens when packets come too fast.
+    pub pace: Pace,
     /// How packets are decoded.
     pub decode: decode::Config,
     /// Bounds and time-outs of connections.
@@ -54,32 +76,42 @@ pub enum Event<'e> {
     Problem(CaptureError),
 }
 
-/// Examines everything that `source` gives, fills `tally`, and tells `sink` what happens.
+/// Examines everything that `sources` give, fills `tally`, and tells `sink` what happens.
+/// `tally` is held for no longer than it takes to count one batch.
 ///
 /// # Errors
 ///
 /// The sink's. After it, `tally` holds only what was counted so far.
 pub fn run<E>(
-    source: impl PacketSource + Send,
+    sources: Vec<impl PacketSource + Send>,
     config: &Config,
-    tally: &mut Tally,
+    tally: &Mutex<Tally>,
     sink: impl FnMut(Event<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let workers = config.workers.max(1);
+    let count = config.workers.max(1);
+    let sources_count = sources.len();
+    let queue = if config.pace == Pace::Live { LIVE_QUEUE } else { QUEUE };
     thread::scope(|scope| {
-        let (results, inbox) = bounded(workers * QUEUE);
-        let mut queues = Vec::with_capacity(workers);
-        for number in 0..workers {
-            let (queue, batches) = bounded(QUEUE);
-            queues.push(queue);
+        let (results, inbox) = bounded(count * queue);
+        let mut workers = Vec::with_capacity(count);
+        for number in 0..count {
+            let (worker, batches) = bounded(queue);
+            workers.push(worker);
             let results = results.clone();
             spawn(scope, &format!("worker-{number}"), move || {
-                worker::work(config, number, &batches, &results);
+                worker::work(config, number, sources_count, &batches, &results);
             });
         }
-        let decode = config.decode.clone();
-        spawn(scope, "capture", move || deal::deal(source, decode, queues, &results));
-        gather::gather(inbox, workers, tally, sink)
+        let table = Table { pace: config.pace, workers, results, hasher: RandomState::new() };
+        for (number, source) in sources.into_iter().enumerate() {
+            let (decode, table) = (config.decode.clone(), table.clone());
+            spawn(scope, &format!("capture-{number}"), move || {
+                deal::deal(source, number, decode, table);
+            });
+        }
+        // The inbox ends with the last of the threads.
+        drop(table);
+        gather::gather(inbox, count, sources_count, tally, sink)
     })
 }
 

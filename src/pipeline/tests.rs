@@ -1,5 +1,5 @@
 use super::*;
-use crate::capture::{ErrorKind, LinkType, Packet};
+use crate::capture::{ErrorKind, LinkType, Next, Packet};
 use crate::net::Timestamp;
 use crate::tally::Limits;
 use etherparse::PacketBuilder;
@@ -13,12 +13,12 @@ struct Packets {
 }
 
 impl PacketSource for Packets {
-    fn next(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Result<bool, CaptureError> {
+    fn next(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Result<Next, CaptureError> {
         if self.given % 100 == 99 && !std::mem::replace(&mut self.told, true) {
             let path = format!("file-{}", self.given / 100).into();
             return Err(CaptureError { path, kind: ErrorKind::Empty });
         }
-        let Some(data) = self.packets.pop_front() else { return Ok(false) };
+        let Some(data) = self.packets.pop_front() else { return Ok(Next::End) };
         self.told = false;
         self.given += 1;
         take(&Packet {
@@ -27,7 +27,7 @@ impl PacketSource for Packets {
             data: &data,
             wire_len: data.len() as u32,
         });
-        Ok(true)
+        Ok(Next::Packet)
     }
 }
 
@@ -59,27 +59,29 @@ fn source(connections: u16, exchanges: u32) -> Packets {
 fn config(workers: usize) -> Config {
     Config {
         workers,
+        pace: Pace::Lossless,
         decode: decode::Config::default(),
         flow: flow::Limits::default(),
         s3: s3::Config::default(),
     }
 }
 
-fn tally() -> Tally {
-    Tally::new(Limits { max_hosts: 10, max_buckets: None })
+fn tally() -> Mutex<Tally> {
+    Mutex::new(Tally::new(Limits { max_hosts: 10, max_buckets: None }))
 }
 
 #[test]
 fn events_come_in_the_order_of_packets_whatever_the_number_of_workers() {
     let told = |workers| {
-        let mut tally = tally();
+        let tally = tally();
         let mut told = Vec::new();
-        let ran: Result<(), ()> = run(source(7, 3000), &config(workers), &mut tally, |event| {
+        let ran: Result<(), ()> = run(vec![source(7, 3000)], &config(workers), &tally, |event| {
             if let Event::Observed(observation) = event {
                 told.push(format!("{observation:?}"));
             }
             Ok(())
         });
+        let tally = tally.into_inner().unwrap();
         assert_eq!((ran, tally.ledger.discrepancy()), (Ok(()), 0));
         assert_eq!(tally.exchanges(), (21_000, 0));
         told
@@ -94,9 +96,9 @@ fn events_come_in_the_order_of_packets_whatever_the_number_of_workers() {
 
 #[test]
 fn problems_reach_the_sink_and_end_nothing() {
-    let mut tally = tally();
+    let tally = tally();
     let mut problems = Vec::new();
-    let ran: Result<(), ()> = run(source(1, 500), &config(2), &mut tally, |event| {
+    let ran: Result<(), ()> = run(vec![source(1, 500)], &config(2), &tally, |event| {
         if let Event::Problem(problem) = event {
             problems.push(problem.to_string());
         }
@@ -104,14 +106,14 @@ fn problems_reach_the_sink_and_end_nothing() {
     });
     assert_eq!((ran, problems.len()), (Ok(()), 10));
     assert_eq!(problems[3], "file-3 is empty, not a capture file");
-    assert_eq!(tally.exchanges(), (500, 0));
+    assert_eq!(tally.into_inner().unwrap().exchanges(), (500, 0));
 }
 
 #[test]
 fn a_sink_that_fails_ends_it_all() {
-    let mut tally = tally();
+    let tally = tally();
     let mut seen = 0;
-    let ran = run(source(3, 20_000), &config(2), &mut tally, |event| {
+    let ran = run(vec![source(3, 20_000)], &config(2), &tally, |event| {
         seen += u32::from(matches!(event, Event::Observed(_)));
         if seen == 10 { Err("enough") } else { Ok(()) }
     });

@@ -14,10 +14,12 @@ const AFTER_ALL: u64 = u64::MAX;
 pub(super) fn work(
     config: &Config,
     number: usize,
+    sources: usize,
     batches: &Receiver<Batch>,
     results: &Sender<Message>,
 ) {
     let mut table = FlowTable::new(Http::new(S3Reader::new(&config.s3)), config.flow);
+    let mut ended = 0;
     for batch in batches {
         let mut observations = Vec::new();
         let mut drain = |table: &mut FlowTable<Http<S3Reader>>, packet| {
@@ -28,13 +30,15 @@ pub(super) fn work(
             table.segment(&segment);
             drain(&mut table, packet);
         }
-        if batch.last {
+        ended += usize::from(batch.last);
+        if ended == sources {
             table.close();
         } else {
             table.sweep(batch.now);
         }
         drain(&mut table, AFTER_ALL);
         let outcome = Outcome {
+            source: batch.source,
             batch: batch.number,
             worker: number,
             observations,

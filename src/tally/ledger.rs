@@ -1,5 +1,6 @@
 //! What became of every packet and every payload byte.
 
+use crate::capture::Drops;
 use crate::decode::{PacketCounts, PacketFate};
 use crate::{flow, http};
 use std::fmt;
@@ -7,6 +8,8 @@ use std::fmt;
 /// The fates of packets, payload bytes and connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
+    /// Packets that were lost before they could be read.
+    pub drops: Drops,
     /// What became of packets.
     pub packets: PacketCounts,
     /// What became of payload bytes and connections on their way to streams.
@@ -72,6 +75,11 @@ impl Ledger {
             .sum()
     }
 
+    /// How many packets were dropped: by the interface, by the kernel, or here for want of room.
+    pub fn dropped_packets(&self) -> u64 {
+        self.drops.kernel + self.drops.interface + self.packets.get(PacketFate::Dropped)
+    }
+
     /// Payload bytes without a fate, once every connection is closed: zero, or a defect of this
     /// program.
     pub fn discrepancy(&self) -> i128 {
@@ -97,10 +105,12 @@ impl Verdict<'_> {
         if all == 0 { 1.0 } else { examined as f64 / all as f64 }
     }
 
-    /// Whether nothing at all escaped: no gap, no byte blind or lost, no packet undecoded.
+    /// Whether nothing at all escaped: no gap, no byte blind or lost, no packet
+    /// undecoded or dropped.
     pub fn is_whole(&self) -> bool {
         let (examined, all) = self.parts();
-        examined == all && self.0.flow.gaps == 0 && self.0.undecodable_packets() == 0
+        let escaped = self.0.flow.gaps + self.0.undecodable_packets() + self.0.dropped_packets();
+        examined == all && escaped == 0
     }
 
     fn parts(&self) -> (u64, u64) {
@@ -135,6 +145,10 @@ impl fmt::Display for Verdict<'_> {
         if undecoded > 0 {
             write!(f, ", {undecoded} packet{} not decoded", plural(undecoded))?;
         }
+        let dropped = self.0.dropped_packets();
+        if dropped > 0 {
+            write!(f, ", {dropped} packet{} dropped", plural(dropped))?;
+        }
         Ok(())
     }
 }
@@ -158,10 +172,12 @@ mod tests {
         ledger.flow.gap_bytes = 1460;
         ledger.http.tls_connections = 2;
         ledger.packets.add(PacketFate::Malformed);
+        ledger.packets.add(PacketFate::Dropped);
+        ledger.drops.kernel = 2;
         assert_eq!(
             ledger.verdict().to_string(),
             "examined 99.9 % of payload bytes, 1 gap (1460 bytes), 2 blind connections, \
-             1 packet not decoded"
+             1 packet not decoded, 3 packets dropped"
         );
         assert!(!ledger.verdict().is_whole());
     }
