@@ -26,8 +26,9 @@ docs: deps
 deps: ## The libpcap headers, which the pcap crate links
 	@./.ci/install libpcap-dev:/usr/include/pcap/pcap.h
 
-test-deps: deps ## promtool, which holds the metrics to Prometheus's own rules
-	@./.ci/install prometheus:/usr/bin/promtool
+test-deps: deps ## promtool, which holds the metrics to Prometheus's own rules; what live capture is tried with
+	@./.ci/install prometheus:/usr/bin/promtool iproute2:/usr/sbin/ip tcpreplay:/usr/bin/tcpreplay \
+		curl:/usr/bin/curl
 
 clean:
 	$(CARGO) clean

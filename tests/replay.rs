@@ -576,7 +576,7 @@ fn the_readme_shows_what_the_demo_shows() {
 #[test]
 fn the_version_and_the_help_are_told() {
     assert_eq!(run(["--version"]).ok().out, format!("sealwatch {}\n", env!("CARGO_PKG_VERSION")));
-    let help = run(["replay", "--help"]).ok().out;
+    let help = run(["replay", "--help"]).ok().out + &run(["live", "--help"]).ok().out;
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"));
     let readme = readme.expect("README.md is read");
     let options = help.split_whitespace().filter(|word| word.starts_with("--"));

@@ -1,4 +1,4 @@
-//! What can go wrong with reading captures.
+//! What can go wrong with capturing.
 
 use std::fmt;
 use std::io;
@@ -16,16 +16,16 @@ pub enum Severity {
     Error,
 }
 
-/// A problem with one file or directory. The message names it.
+/// A problem with one file, directory or interface. The message names it.
 #[derive(Debug)]
 pub struct CaptureError {
-    /// What was to be read; `-` for standard input.
+    /// What was to be read; `-` for standard input; an interface's name.
     pub path: PathBuf,
     /// What was wrong with it.
     pub kind: ErrorKind,
 }
 
-/// What was wrong with a file.
+/// What was wrong.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -63,6 +63,12 @@ pub enum ErrorKind {
     },
     /// The packet filter does not apply to its link type.
     Filter(String),
+    /// This process may not capture on the interface.
+    Refused(String),
+    /// The interface is not there, or down. It is tried again.
+    Unavailable(String),
+    /// It is there again.
+    Back,
     /// Its packets are of a kind that is not decoded: they are counted, and not examined.
     UnknownLink {
         /// The number of the link type.
@@ -80,8 +86,10 @@ impl CaptureError {
     /// How much it means for the answer.
     pub fn severity(&self) -> Severity {
         match self.kind {
-            ErrorKind::NotACaptureInDirectory | ErrorKind::Repeated => Severity::Notice,
-            ErrorKind::CutOff { .. } => Severity::Warning,
+            ErrorKind::NotACaptureInDirectory | ErrorKind::Repeated | ErrorKind::Back => {
+                Severity::Notice
+            }
+            ErrorKind::CutOff { .. } | ErrorKind::Unavailable(_) => Severity::Warning,
             _ => Severity::Error,
         }
     }
@@ -121,6 +129,15 @@ impl fmt::Display for CaptureError {
                 "{path} is of link type {number} ({name}), which is not decoded: \
                  its packets are counted, and not examined"
             ),
+            ErrorKind::Refused(reason) => write!(
+                f,
+                "no permission to capture on {path}: {reason} (root, or the capability \
+                 cap_net_raw, has it)"
+            ),
+            ErrorKind::Unavailable(reason) => {
+                write!(f, "cannot capture on {path}: {reason}; trying again until it works")
+            }
+            ErrorKind::Back => write!(f, "capturing on {path} again"),
             ErrorKind::Filter(reason) => {
                 write!(f, "the filter cannot be applied to {path}: {reason}")
             }

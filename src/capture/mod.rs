@@ -1,9 +1,10 @@
 //! capture: from a place where packets are to packets.
 //!
-//! Takes capture files (later: interfaces), through libpcap by the `pcap` crate. Gives
+//! Takes capture files and interfaces, through libpcap by the `pcap` crate. Gives
 //! [`Packet`]s, one at a time, in the order in which they happened, through [`PacketSource`].
 //! Promises that a file that cannot be read whole is reported with its name and the byte offset
-//! of the fault, that what came before the fault was given, and that the next file follows.
+//! of the fault, that what came before the fault was given, and that the next file follows; and
+//! that an interface that goes away is reported, and read again when it is back.
 //! Knows nothing of TCP or HTTP.
 
 use crate::net::Timestamp;
@@ -15,12 +16,16 @@ mod files;
 mod filter;
 mod find;
 mod framing;
+mod interfaces;
+mod live;
 mod progress;
 mod stream;
 
 pub use error::{CaptureError, ErrorKind, Severity};
 pub use files::CaptureFiles;
 pub use filter::{FilterError, check_filter};
+pub use interfaces::{FoundInterface, interfaces};
+pub use live::{Interface, InterfaceConfig, InterfaceStatus};
 pub use progress::Progress;
 
 /// The first packets of a source, so many and no more.

@@ -5,9 +5,13 @@
 //! error with what was being done and to what, and that the exit code says how it ended
 //! ([`Exit`]).
 
+mod interfaces;
+mod live;
 mod output;
+mod problems;
 mod progress;
 mod replay;
+mod traffic;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -45,12 +49,18 @@ struct Arguments {
 enum Command {
     /// Answer from capture files
     Replay(replay::Arguments),
+    /// Count what passes on interfaces, and serve the counts to Prometheus
+    Live(live::Arguments),
+    /// List the interfaces that can be captured on
+    Interfaces,
 }
 
 /// Runs what the process's arguments say.
 pub fn main() -> ExitCode {
     let exit = match Arguments::parse().command {
         Command::Replay(arguments) => replay::replay(arguments),
+        Command::Live(arguments) => live::live(arguments),
+        Command::Interfaces => interfaces::interfaces(),
     };
     ExitCode::from(exit as u8)
 }

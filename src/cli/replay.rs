@@ -2,23 +2,19 @@
 
 use super::Exit;
 use super::output::{Output, WriteError, is_same_file};
+use super::problems::{Problems, message};
 use super::progress::{Bar, Watched};
-use crate::capture::{self, CaptureFiles, First, Severity};
+use super::traffic::Traffic;
+use crate::capture::{CaptureFiles, First, Severity};
 use crate::pipeline::{self, Event, Pace};
-use crate::s3::{self, Finding, HostPattern, Observation};
-use crate::tally::{self, Limits, Tally};
-use crate::{decode, export, flow, report};
+use crate::s3::{Finding, Observation};
+use crate::tally::{self, Tally};
+use crate::{export, report};
 use clap::ValueEnum;
-use std::collections::BTreeSet;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// How many pairs of host and bucket get labels of their own.
-const MAX_BUCKETS: usize = 65_536;
-/// How many unknown values are shown.
-const MAX_UNKNOWN_VALUES: usize = 10;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -30,10 +26,6 @@ pub(super) struct Arguments {
     /// Another PATH, as tcpdump and tshark take it
     #[arg(short = 'r', long, value_name = "PATH")]
     read: Vec<PathBuf>,
-
-    /// Examine only packets that pass this filter (pcap-filter(7))
-    #[arg(short, long, value_name = "EXPRESSION")]
-    filter: Option<String>,
 
     /// Stop after so many packets
     #[arg(short = 'c', long, value_name = "PACKETS")]
@@ -51,37 +43,12 @@ pub(super) struct Arguments {
     #[arg(long)]
     all: bool,
 
-    /// Count by bucket, too
-    #[arg(long, value_enum, value_name = "LABEL")]
-    label: Vec<Label>,
-
-    /// Hosts that are object stores, whatever their traffic shows; * stands for any text
-    #[arg(long, value_name = "PATTERN")]
-    s3_host: Vec<String>,
-
-    /// A name under which buckets are hosts: bucket.SUFFIX
-    #[arg(long, value_name = "SUFFIX")]
-    endpoint_suffix: Vec<String>,
-
     /// Count at most so many hosts by name; the rest count as __other__
     #[arg(long, value_name = "HOSTS", default_value = "65536")]
     max_hosts: NonZeroUsize,
 
-    /// Parse on so many threads [default: as many as there are processors]
-    #[arg(short = 'j', long, value_name = "THREADS", value_parser = clap::value_parser!(u16).range(1..=256))]
-    workers: Option<u16>,
-
-    /// A UDP port of VXLAN, besides 4789 and 8472
-    #[arg(long, value_name = "PORT")]
-    vxlan_port: Vec<u16>,
-
-    /// What tells connections apart: their endpoints, or also the tunnel that they are seen in
-    #[arg(long, value_enum, default_value_t = Key::Endpoints, value_name = "KEY")]
-    flow_key: Key,
-
-    /// Leave out packets with a wrong IP or TCP checksum
-    #[arg(long)]
-    verify_checksums: bool,
+    #[command(flatten)]
+    traffic: Traffic,
 
     /// When to use colour
     #[arg(long, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
@@ -105,20 +72,6 @@ enum Format {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Key {
-    /// The same connection, mirrored through several tunnels, is one
-    Endpoints,
-    /// Networks in tunnels may use the same addresses
-    Tunnel,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Label {
-    /// The bucket
-    Bucket,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Colour {
     /// On a terminal
     Auto,
@@ -135,10 +88,8 @@ impl Arguments {
 
     /// What makes no sense, though each argument for itself does.
     fn nonsense(&self) -> Option<String> {
-        if let Some(filter) = &self.filter
-            && let Err(error) = capture::check_filter(filter)
-        {
-            return Some(format!("cannot use the filter \"{filter}\": {error}"));
+        if let Some(nonsense) = self.traffic.nonsense() {
+            return Some(nonsense);
         }
         if self.all && self.format != Format::Jsonl {
             return Some("--all has a meaning only with --format jsonl".to_owned());
@@ -146,30 +97,6 @@ impl Arguments {
         let output = self.output.as_deref()?;
         let input = self.paths().into_iter().find(|path| is_same_file(path, output))?;
         Some(format!("{} is to be read and written at once", input.display()))
-    }
-
-    fn pipeline(&self) -> pipeline::Config {
-        let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        pipeline::Config {
-            workers: self.workers.map_or(processors.min(256), usize::from),
-            pace: Pace::Lossless,
-            decode: decode::Config {
-                verify_checksums: self.verify_checksums,
-                vxlan_ports: self.vxlan_port.clone(),
-                key_holds_tunnel: self.flow_key == Key::Tunnel,
-                ..decode::Config::default()
-            },
-            flow: flow::Limits::default(),
-            s3: s3::Config {
-                s3_hosts: self.s3_host.iter().map(|pattern| HostPattern::new(pattern)).collect(),
-                endpoint_suffixes: self.endpoint_suffix.clone(),
-            },
-        }
-    }
-
-    fn limits(&self) -> Limits {
-        let by_bucket = self.label.contains(&Label::Bucket);
-        Limits { max_hosts: self.max_hosts.get(), max_buckets: by_bucket.then_some(MAX_BUCKETS) }
     }
 }
 
@@ -179,7 +106,7 @@ pub(super) fn replay(arguments: Arguments) -> Exit {
         eprintln!("sealwatch: {nonsense}");
         return Exit::Usage;
     }
-    let files = CaptureFiles::open(&arguments.paths(), arguments.filter.clone());
+    let files = CaptureFiles::open(&arguments.paths(), arguments.traffic.filter.clone());
     let bar = Bar::new(files.progress(), arguments.quiet);
     let exit = answer(&arguments, files, &bar);
     bar.finish();
@@ -194,21 +121,22 @@ pub(super) fn replay(arguments: Arguments) -> Exit {
 
 fn answer(arguments: &Arguments, files: CaptureFiles, bar: &Bar) -> Result<Exit, WriteError> {
     let mut output = Output::open(arguments.output.as_deref())?;
-    let tally = Mutex::new(Tally::new(arguments.limits()));
+    let tally = Mutex::new(Tally::new(arguments.traffic.limits(arguments.max_hosts)));
     let mut run = Run { arguments, bar, problems: Problems::default(), line: Vec::new() };
     let source = First::new(Watched::new(files, bar.clone()), arguments.count.unwrap_or(u64::MAX));
-    let ran = pipeline::run(vec![source], &arguments.pipeline(), &tally, |event| {
-        let told = run.tell(event, &mut output);
-        if let Err(error) = &told
-            && error.is_broken_pipe()
-        {
-            // Nobody reads on. The input may be a pipe on which nothing comes for long: do not
-            // wait for it.
-            bar.finish();
-            std::process::exit(Exit::Done as i32);
-        }
-        told
-    });
+    let ran =
+        pipeline::run(vec![source], &arguments.traffic.pipeline(Pace::Lossless), &tally, |event| {
+            let told = run.tell(event, &mut output);
+            if let Err(error) = &told
+                && error.is_broken_pipe()
+            {
+                // Nobody reads on. The input may be a pipe on which nothing comes for long: do not
+                // wait for it.
+                bar.finish();
+                std::process::exit(Exit::Done as i32);
+            }
+            told
+        });
     ran?;
     bar.finish();
     let tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -224,9 +152,9 @@ fn answer(arguments: &Arguments, files: CaptureFiles, bar: &Bar) -> Result<Exit,
         Format::Jsonl => Ok(String::new()),
         Format::Table => {
             let colour = use_colour(arguments.color, &output);
-            Ok(report::table(&report::Summary::new(&tally, problems.messages), colour))
+            Ok(report::table(&report::Summary::new(&tally, problems.messages()), colour))
         }
-        Format::Json => json(&report::Summary::new(&tally, problems.messages)),
+        Format::Json => json(&report::Summary::new(&tally, problems.messages())),
         Format::Prometheus => metrics(tally),
     };
     let text = text.map_err(|error| output.failed(error))?;
@@ -269,11 +197,7 @@ impl Run<'_> {
         match event {
             Event::Problem(problem) => {
                 let severity = problem.severity();
-                let message = match severity {
-                    Severity::Notice => format!("note: {problem}"),
-                    Severity::Warning => format!("warning: {problem}"),
-                    Severity::Error => format!("error: {problem}"),
-                };
+                let message = message(&problem);
                 if severity > Severity::Notice || !self.arguments.quiet {
                     self.bar.say(&message);
                 }
@@ -306,38 +230,5 @@ impl Run<'_> {
         }
         // Both on one terminal: one after the other.
         self.bar.aside(|| output.write(&self.line).and_then(|()| output.flush()))
-    }
-}
-
-/// What went wrong, or was worth a note.
-#[derive(Default)]
-struct Problems {
-    messages: Vec<String>,
-    failed: bool,
-    unknown_values: BTreeSet<(String, String)>,
-}
-
-impl Problems {
-    fn add(&mut self, severity: Severity, message: String) {
-        self.failed |= severity == Severity::Error;
-        self.messages.push(message);
-    }
-
-    fn exit(&self) -> Exit {
-        if self.failed { Exit::Failed } else { Exit::Done }
-    }
-
-    /// A note on a value outside the closed set; not on every one.
-    fn unknown_value(&mut self, host: &str, value: &str) -> Option<String> {
-        let known = self.unknown_values.len();
-        let new = known <= MAX_UNKNOWN_VALUES
-            && self.unknown_values.insert((host.to_owned(), value.to_owned()));
-        match (new, known) {
-            (false, _) => None,
-            (true, MAX_UNKNOWN_VALUES) => {
-                Some("note: further unknown encryption modes are counted, not shown".to_owned())
-            }
-            (true, _) => Some(format!("note: unknown encryption mode \"{value}\" on {host}")),
-        }
     }
 }

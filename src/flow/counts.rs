@@ -27,6 +27,12 @@ pub struct Counts {
     pub flows_timed_out: u64,
     /// Connections given up because the table was full.
     pub flows_evicted: u64,
+    /// Connections that are known now.
+    pub flows_active: u64,
+    /// Bytes that are held now, out of order.
+    pub buffered_bytes: u64,
+    /// How many can be.
+    pub buffered_bytes_limit: u64,
 }
 
 impl AddAssign for Counts {
@@ -41,5 +47,8 @@ impl AddAssign for Counts {
         self.flows += other.flows;
         self.flows_timed_out += other.flows_timed_out;
         self.flows_evicted += other.flows_evicted;
+        self.flows_active += other.flows_active;
+        self.buffered_bytes += other.buffered_bytes;
+        self.buffered_bytes_limit += other.buffered_bytes_limit;
     }
 }

@@ -87,8 +87,13 @@ impl<C: Consumer> FlowTable<C> {
     }
 
     /// What became of what came in, so far.
-    pub const fn counts(&self) -> Counts {
-        self.counts
+    pub fn counts(&self) -> Counts {
+        Counts {
+            flows_active: self.flows.len() as u64,
+            buffered_bytes: self.kept as u64,
+            buffered_bytes_limit: self.limits.max_kept_bytes_in_all as u64,
+            ..self.counts
+        }
     }
 
     /// Connections that are known now.

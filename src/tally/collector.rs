@@ -30,7 +30,9 @@ pub type Shared = Arc<Mutex<Tally>>;
 /// | `packets_total`, `payload_bytes_total` | `fate` |
 /// | `gap_bytes_total` | |
 /// | `capture_packets_received_total` | |
-/// | `flows_total` | |
+/// | `capture_packets_dropped_total` | `reason` |
+/// | `flows_active`, `flows_total` | |
+/// | `buffered_bytes`, `buffered_bytes_limit` | |
 /// | `flows_evicted_total` | `reason` |
 /// | `label_overflow_total` | `label` |
 /// | `build_info` | `version` |
@@ -145,6 +147,16 @@ fn of_ledger(tally: &Tally) -> Vec<MetricFamily> {
         family.add(Vec::new(), n);
         family.done()
     };
+    let now = |name: &str, help: &str, n: u64| {
+        let mut family = Family::gauge(name, help);
+        family.set(Vec::new(), n as f64);
+        family.done()
+    };
+    let dropped = [
+        ("kernel", ledger.drops.kernel),
+        ("interface", ledger.drops.interface),
+        ("queue", ledger.packets.get(PacketFate::Dropped)),
+    ];
     let packets = PacketFate::ALL.map(|fate| (fate.as_str(), ledger.packets.get(fate)));
     let bytes = ByteFate::ALL.map(|fate| (fate.as_str(), ledger.bytes(fate)));
     let evicted =
@@ -163,7 +175,11 @@ fn of_ledger(tally: &Tally) -> Vec<MetricFamily> {
         by("payload_bytes_total", "TCP payload, by what became of it.", "fate", &bytes),
         alone("gap_bytes_total", "Payload known to be missing.", ledger.flow.gap_bytes),
         alone("capture_packets_received_total", "Packets taken in.", ledger.packets.total()),
+        by("capture_packets_dropped_total", "Packets lost unread.", "reason", &dropped),
         alone("flows_total", "TCP connections seen.", ledger.flow.flows),
+        now("flows_active", "TCP connections known now.", ledger.flow.flows_active),
+        now("buffered_bytes", "Payload held out of order.", ledger.flow.buffered_bytes),
+        now("buffered_bytes_limit", "How much can be.", ledger.flow.buffered_bytes_limit),
         by("flows_evicted_total", "TCP connections given up.", "reason", &evicted),
         by("label_overflow_total", &overflow, "label", &tally.overflows()),
         build.done(),

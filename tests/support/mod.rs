@@ -6,3 +6,4 @@ pub mod conversation;
 pub mod listener;
 pub mod pcap;
 pub mod script;
+pub mod wire;

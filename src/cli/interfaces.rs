@@ -1,0 +1,45 @@
+//! `sealwatch interfaces`: what can be captured on, and why not.
+
+use super::Exit;
+use crate::capture::{self, FoundInterface};
+use std::io::{self, Write};
+
+/// Lists the interfaces.
+pub(super) fn interfaces() -> Exit {
+    let found = match capture::interfaces() {
+        Ok(found) => found,
+        Err(error) => {
+            eprintln!("sealwatch: error: {error}");
+            return Exit::Failed;
+        }
+    };
+    let text: String = found.iter().map(line).collect();
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("sealwatch: error: cannot write standard output: {error}");
+            Exit::Failed
+        }
+        _ => Exit::Done,
+    }
+}
+
+fn line(interface: &FoundInterface) -> String {
+    let state = match (interface.up, interface.connected) {
+        (false, _) => "down",
+        (true, Some(false)) => "up, no carrier",
+        (true, _) => "up",
+    };
+    let can = match &interface.obstacle {
+        None => "can be captured on".to_owned(),
+        Some(obstacle) => format!("cannot be captured on: {}", obstacle.replace('\n', " ")),
+    };
+    let mut line = format!("{:<16} {state}; {can}\n", interface.name);
+    if let Some(description) = &interface.description {
+        line += &format!("{:<16} {description}\n", "");
+    }
+    if !interface.addresses.is_empty() {
+        let addresses: Vec<_> = interface.addresses.iter().map(ToString::to_string).collect();
+        line += &format!("{:<16} {}\n", "", addresses.join(" "));
+    }
+    line
+}

@@ -1,0 +1,55 @@
+//! What went wrong, as it is told on standard error.
+
+use super::Exit;
+use crate::capture::{CaptureError, Severity};
+use std::collections::BTreeSet;
+
+/// How many unknown values are shown.
+const MAX_UNKNOWN_VALUES: usize = 10;
+
+/// A problem as it is told.
+pub(super) fn message(problem: &CaptureError) -> String {
+    let severity = match problem.severity() {
+        Severity::Notice => "note",
+        Severity::Warning => "warning",
+        Severity::Error => "error",
+    };
+    format!("{severity}: {problem}")
+}
+
+/// What went wrong, or was worth a note.
+#[derive(Default)]
+pub(super) struct Problems {
+    messages: Vec<String>,
+    failed: bool,
+    unknown_values: BTreeSet<(String, String)>,
+}
+
+impl Problems {
+    pub(super) fn add(&mut self, severity: Severity, message: String) {
+        self.failed |= severity == Severity::Error;
+        self.messages.push(message);
+    }
+
+    pub(super) fn messages(self) -> Vec<String> {
+        self.messages
+    }
+
+    pub(super) fn exit(&self) -> Exit {
+        if self.failed { Exit::Failed } else { Exit::Done }
+    }
+
+    /// A note on a value outside the closed set; not on every one.
+    pub(super) fn unknown_value(&mut self, host: &str, value: &str) -> Option<String> {
+        let known = self.unknown_values.len();
+        let new = known <= MAX_UNKNOWN_VALUES
+            && self.unknown_values.insert((host.to_owned(), value.to_owned()));
+        match (new, known) {
+            (false, _) => None,
+            (true, MAX_UNKNOWN_VALUES) => {
+                Some("note: further unknown encryption modes are counted, not shown".to_owned())
+            }
+            (true, _) => Some(format!("note: unknown encryption mode \"{value}\" on {host}")),
+        }
+    }
+}

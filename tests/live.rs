@@ -1,0 +1,199 @@
+//! `sealwatch live`, on a wire between two network namespaces. Needs root.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use support::binary::{captures, run};
+use support::conversation::endpoint;
+use support::pcap::{Timed, connection, pcap_of};
+use support::script::Script;
+use support::wire::Wire;
+
+const ETHERNET: u32 = 1;
+
+/// The metrics that do not depend on when, and how, packets were read.
+fn counts(metrics: &str) -> Vec<&str> {
+    const LASTING: [&str; 10] = [
+        "requests_total",
+        "responses_total",
+        "mismatches_total",
+        "object_bytes_total",
+        "refusals_total",
+        "findings_total",
+        "http_exchanges_total",
+        "blind_connections_total",
+        "payload_bytes_total",
+        "packets_total",
+    ];
+    let lasts =
+        |line: &&str| LASTING.iter().any(|name| line.starts_with(&format!("sealwatch_{name}{{")));
+    metrics.lines().filter(lasts).collect()
+}
+
+fn packets(metrics: &str) -> u64 {
+    let line = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("sealwatch_capture_packets_received_total "));
+    line.and_then(|n| n.parse().ok()).unwrap_or(0)
+}
+
+/// Sends a capture over the wire.
+fn send(wire: &Wire, file: &Path) {
+    let file = file.to_str().expect("paths here are UTF-8");
+    let sent = wire.far("tcpreplay").args(["--quiet", "--intf1=far", "--pps=2000", file]).output();
+    let sent = sent.expect("tcpreplay starts; `make test` installs it");
+    assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
+}
+
+fn offline(file: &Path) -> String {
+    let file = file.to_str().expect("paths here are UTF-8");
+    run(["replay", "--quiet", "--format", "prometheus", file]).ok().out
+}
+
+/// Live counts of a capture sent over the wire, once its connections have ended with sealwatch's.
+fn online(wire: &Wire, file: &Path, arguments: &[&str]) -> String {
+    let whole = packets(&offline(file));
+    let live = wire.live(arguments);
+    send(wire, file);
+    let metrics = wire.wait("/metrics", |_, text| packets(text) >= whole);
+    let (code, said) = live.end();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains(&format!("{whole} packets; examined ")), "{said}");
+    metrics
+}
+
+fn put(n: usize, mode: &str) -> Script {
+    let header = format!("x-amz-server-side-encryption: {mode}\r\n");
+    let request =
+        |i| format!("PUT /b/{i} HTTP/1.1\r\nHost: h\r\n{header}Content-Length: 0\r\n\r\n");
+    let answer = format!("HTTP/1.1 200 OK\r\n{header}Content-Length: 0\r\n\r\n");
+    let script = (0..n).fold(Script::opened(), |script, i| script.c(request(i)).s(&answer));
+    script.c_fin().s_fin()
+}
+
+/// Frames around IPv4 packets.
+fn frames(packets: Vec<Timed>) -> Vec<u8> {
+    let frame = |(time, packet): Timed| (time, [&[2; 12][..], &[8, 0], &packet].concat());
+    pcap_of(ETHERNET, &packets.into_iter().map(frame).collect::<Vec<_>>())
+}
+
+#[test]
+fn captures_count_the_same_live_as_offline() {
+    let wire = Wire::new("same");
+    for name in ["modes", "mismatch", "multipart", "aws-chunked", "s3cmd", "rclone", "odd-headers"]
+    {
+        let file = captures().join(format!("{name}.pcap"));
+        let (live, offline) = (online(&wire, &file, &[]), offline(&file));
+        let (live, offline) = (counts(&live), counts(&offline));
+        // A head's counts move when it is complete; all exchanges here are complete.
+        assert!(live.len() > 10, "{live:?}");
+        assert_eq!(live, offline, "{name}");
+    }
+}
+
+#[test]
+fn any_and_an_interface_twice_are_captured_on() {
+    let wire = Wire::new("any");
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let file = folder.path().join("puts");
+    fs::write(
+        &file,
+        frames(connection(endpoint(1, 4000), endpoint(2, 80), &put(50, "AES256").packets)),
+    )
+    .expect("a file can be written");
+    let live = wire.live(&["--interface", "any"]);
+    let whole = packets(&offline(&file));
+    send(&wire, &file);
+    // Every packet is seen twice (and counted twice as a packet), every exchange once.
+    let metrics = wire.wait("/metrics", |_, text| packets(text) >= 2 * whole);
+    let line = "sealwatch_requests_total{host=\"h\",operation=\"PutObject\",mode=\"AES256\"} 50\n";
+    assert!(metrics.contains(line), "{metrics}");
+    let (code, said) = live.end();
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[test]
+fn an_interface_that_goes_away_is_missed_and_taken_up_again() {
+    let wire = Wire::new("away");
+    let live = wire.live(&[]);
+    wire.unplug();
+    wire.wait("/-/ready", |status, text| status == "503" && text == "not capturing on tap\n");
+    let metrics = wire.wait("/metrics", |_, text| text.contains("sealwatch_capture_up"));
+    assert!(metrics.contains("sealwatch_capture_up{interface=\"tap\"} 0\n"), "{metrics}");
+    wire.plug();
+    wire.wait("/-/ready", |status, _| status == "200");
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let file = folder.path().join("puts");
+    fs::write(
+        &file,
+        frames(connection(endpoint(1, 4000), endpoint(2, 80), &put(3, "AES256").packets)),
+    )
+    .expect("a file can be written");
+    send(&wire, &file);
+    let line = "sealwatch_requests_total{host=\"h\",operation=\"PutObject\",mode=\"AES256\"} 3\n";
+    wire.wait("/metrics", |_, text| text.contains(line));
+    let (code, said) = live.end();
+    assert_eq!(code, Some(0));
+    assert_eq!(said.matches("cannot capture on tap: ").count(), 1, "{said}");
+    assert_eq!(said.matches("capturing on tap again").count(), 1, "{said}");
+}
+
+#[test]
+fn a_filter_is_the_kernels_and_the_snapshot_length_cuts() {
+    let wire = Wire::new("filter");
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let file = folder.path().join("puts");
+    let mut all = connection(endpoint(1, 4000), endpoint(2, 80), &put(5, "AES256").packets);
+    all.extend(connection(endpoint(1, 4000), endpoint(2, 81), &put(5, "aws:kms").packets));
+    fs::write(&file, frames(all)).expect("a file can be written");
+    let live = wire.live(&["--filter", "tcp port 80", "--snaplen", "100"]);
+    send(&wire, &file);
+    let metrics = wire.wait("/metrics", |_, text| packets(text) >= 15);
+    assert!(!metrics.contains("aws:kms"), "{metrics}");
+    let (_, said) = live.end();
+    // The heads are longer than what was captured of them.
+    assert!(said.contains("15 packets; examined ") && said.contains(" gap"), "{said}");
+    assert!(!metrics.contains("sealwatch_requests_total"), "{metrics}");
+}
+
+#[test]
+fn what_cannot_begin_says_why() {
+    let wire = Wire::new("begin");
+    let live = wire.live(&[]);
+    let binary = env!("CARGO_BIN_EXE_sealwatch");
+    for (arguments, code, message) in [
+        (&["--interface", "tap"][..], 1, "cannot listen on 127.0.0.1:10047: "),
+        (&["--interface", "tap", "--filter", "tcp prot"], 2, "cannot use the filter \"tcp prot\""),
+        (&[], 2, "--interface"),
+        (&["--interface", "tap", "--snaplen", "1"], 2, "--snaplen"),
+        (&["--interface", "tap", "--web.listen-address", "nowhere"], 2, "nowhere"),
+    ] {
+        let output = wire.near(binary).arg("live").args(arguments).output().expect("it starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(said.contains(message), "{said}");
+    }
+    // Without root, and without its capabilities.
+    let mut unprivileged = wire.near("setpriv");
+    unprivileged.args(["--reuid=65534", "--clear-groups", binary, "live", "--interface", "tap"]);
+    let output = unprivileged.output().expect("setpriv starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("no permission to capture on tap: "), "{said}");
+    drop(live);
+}
+
+#[test]
+fn interfaces_are_listed() {
+    let wire = Wire::new("list");
+    let output = wire.near(env!("CARGO_BIN_EXE_sealwatch")).arg("interfaces").output();
+    let output = output.expect("the binary starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0));
+    for line in
+        ["tap              up; can be captured on\n", "any              up; can be captured on\n"]
+    {
+        assert!(text.contains(line), "{text}");
+    }
+}

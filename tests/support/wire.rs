@@ -1,0 +1,147 @@
+//! A wire between two network namespaces, made for one test and removed after it.
+
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long to wait for what must come.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Two namespaces, joined by a veth pair: `tap` in the one, where sealwatch listens, and `far` in
+/// the other.
+pub struct Wire {
+    near: String,
+    far: String,
+}
+
+impl Wire {
+    /// `name` is the test's own, of at most six letters.
+    pub fn new(name: &str) -> Self {
+        let id = std::process::id();
+        let wire = Self { near: format!("{name}-{id}-near"), far: format!("{name}-{id}-far") };
+        ip(&["netns", "add", &wire.near]);
+        ip(&["netns", "add", &wire.far]);
+        for space in [&wire.near, &wire.far] {
+            ip(&["-n", space, "link", "set", "lo", "up"]);
+            // No traffic but the test's: no neighbour or router discovery.
+            let quiet =
+                ["net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1"];
+            for setting in quiet {
+                let set = wire.inside(space, "sysctl").args(["-q", "-w", setting]).status();
+                assert!(set.expect("sysctl starts").success());
+            }
+        }
+        wire.plug();
+        wire
+    }
+
+    /// Joins the two ends.
+    pub fn plug(&self) {
+        let far = ["peer", "name", "far", "netns", &self.far];
+        ip(&[&["link", "add", "tap", "netns", &self.near, "type", "veth"][..], &far].concat());
+        for (space, end) in [(&self.near, "tap"), (&self.far, "far")] {
+            ip(&["-n", space, "link", "set", end, "mtu", "65535", "up"]);
+        }
+    }
+
+    /// Takes the wire away.
+    pub fn unplug(&self) {
+        ip(&["-n", &self.near, "link", "del", "tap"]);
+    }
+
+    fn inside(&self, space: &str, program: &str) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", space, program]).stdin(Stdio::null());
+        command
+    }
+
+    /// A command at sealwatch's end.
+    pub fn near(&self, program: &str) -> Command {
+        self.inside(&self.near, program)
+    }
+
+    /// A command at the other end.
+    pub fn far(&self, program: &str) -> Command {
+        self.inside(&self.far, program)
+    }
+
+    /// What sealwatch answers at a path, and the status.
+    pub fn get(&self, path: &str) -> (String, String) {
+        let url = format!("http://127.0.0.1:10047{path}");
+        let output = self
+            .near("curl")
+            .args(["--silent", "--max-time", "5", "--write-out", "%{http_code}", &url])
+            .output()
+            .expect("curl starts");
+        let mut text = String::from_utf8(output.stdout).expect("it is UTF-8");
+        let status = text.split_off(text.len().saturating_sub(3));
+        (status, text)
+    }
+
+    /// Asks until the answer is what is waited for.
+    #[track_caller]
+    pub fn wait(&self, path: &str, until: impl Fn(&str, &str) -> bool) -> String {
+        let begun = Instant::now();
+        loop {
+            let (status, text) = self.get(path);
+            if until(&status, &text) {
+                return text;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{path} stays {status}:\n{text}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// `sealwatch live --interface tap ARGUMENTS`, capturing.
+    pub fn live(&self, arguments: &[&str]) -> Live {
+        let mut command = self.near(env!("CARGO_BIN_EXE_sealwatch"));
+        command.args(["live", "--interface", "tap"]).args(arguments).stderr(Stdio::piped());
+        let live = Live(Some(command.spawn().expect("the binary starts")));
+        self.wait("/-/ready", |status, _| status == "200");
+        live
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        for space in [&self.near, &self.far] {
+            let _ = Command::new("ip").args(["netns", "del", space]).status();
+        }
+    }
+}
+
+/// sealwatch, running.
+pub struct Live(Option<Child>);
+
+impl Live {
+    /// Asks it to end. Returns its exit code and what it said.
+    pub fn end(mut self) -> (Option<i32>, String) {
+        let mut child = self.0.take().expect("it runs");
+        signal(&child, "TERM");
+        let mut said = String::new();
+        let stderr = child.stderr.as_mut().expect("it is piped");
+        stderr.read_to_string(&mut said).expect("what it says is UTF-8");
+        (child.wait().expect("it ends").code(), said)
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
+    assert!(sent.expect("kill starts").success());
+}
+
+#[track_caller]
+fn ip(arguments: &[&str]) {
+    let output = Command::new("ip").args(arguments).output().expect("ip starts; it is iproute2's");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "ip {arguments:?}: {said}");
+}
