@@ -31,8 +31,6 @@ pub struct Counts {
     pub flows_active: u64,
     /// Bytes that are held now, out of order.
     pub buffered_bytes: u64,
-    /// How many can be.
-    pub buffered_bytes_limit: u64,
 }
 
 impl AddAssign for Counts {
@@ -49,6 +47,5 @@ impl AddAssign for Counts {
         self.flows_evicted += other.flows_evicted;
         self.flows_active += other.flows_active;
         self.buffered_bytes += other.buffered_bytes;
-        self.buffered_bytes_limit += other.buffered_bytes_limit;
     }
 }

@@ -37,6 +37,20 @@ pub struct Limits {
     pub linger_nanos: u64,
 }
 
+impl Limits {
+    /// The limits of one of so many tables that share the connections: together they take no more
+    /// memory than one.
+    #[must_use]
+    pub fn shared_among(self, tables: usize) -> Self {
+        let tables = tables.max(1);
+        Self {
+            max_flows: self.max_flows.div_ceil(tables),
+            max_kept_bytes_in_all: self.max_kept_bytes_in_all.div_ceil(tables),
+            ..self
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -91,7 +105,6 @@ impl<C: Consumer> FlowTable<C> {
         Counts {
             flows_active: self.flows.len() as u64,
             buffered_bytes: self.kept as u64,
-            buffered_bytes_limit: self.limits.max_kept_bytes_in_all as u64,
             ..self.counts
         }
     }

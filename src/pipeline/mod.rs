@@ -30,7 +30,7 @@ use crate::{decode, flow, s3};
 use ahash::RandomState;
 use crossbeam_channel::bounded;
 use deal::Table;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -90,6 +90,8 @@ pub fn run<E>(
 ) -> Result<(), E> {
     let count = config.workers.max(1);
     let sources_count = sources.len();
+    let limit = config.flow.max_kept_bytes_in_all as u64;
+    tally.lock().unwrap_or_else(PoisonError::into_inner).ledger.buffered_bytes_limit = limit;
     let queue = if config.pace == Pace::Live { LIVE_QUEUE } else { QUEUE };
     thread::scope(|scope| {
         let (results, inbox) = bounded(count * queue);

@@ -18,7 +18,10 @@ pub(super) fn work(
     batches: &Receiver<Batch>,
     results: &Sender<Message>,
 ) {
-    let mut table = FlowTable::new(Http::new(S3Reader::new(&config.s3)), config.flow);
+    let mut table = FlowTable::new(
+        Http::new(S3Reader::new(&config.s3)),
+        config.flow.shared_among(config.workers),
+    );
     let mut ended = 0;
     for batch in batches {
         let mut observations = Vec::new();

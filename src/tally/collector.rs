@@ -179,7 +179,7 @@ fn of_ledger(tally: &Tally) -> Vec<MetricFamily> {
         alone("flows_total", "TCP connections seen.", ledger.flow.flows),
         now("flows_active", "TCP connections known now.", ledger.flow.flows_active),
         now("buffered_bytes", "Payload held out of order.", ledger.flow.buffered_bytes),
-        now("buffered_bytes_limit", "How much can be.", ledger.flow.buffered_bytes_limit),
+        now("buffered_bytes_limit", "How much can be.", ledger.buffered_bytes_limit),
         by("flows_evicted_total", "TCP connections given up.", "reason", &evicted),
         by("label_overflow_total", &overflow, "label", &tally.overflows()),
         build.done(),

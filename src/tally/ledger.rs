@@ -16,6 +16,8 @@ pub struct Ledger {
     pub flow: flow::Counts,
     /// What became of the streams' bytes.
     pub http: http::Counts,
+    /// How many bytes can be held out of order, of all connections.
+    pub buffered_bytes_limit: u64,
 }
 
 /// What became of a payload byte.
