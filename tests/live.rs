@@ -197,3 +197,85 @@ fn interfaces_are_listed() {
         assert!(text.contains(line), "{text}");
     }
 }
+
+#[test]
+fn records_are_written_as_exchanges_end_and_a_rotated_file_is_left() {
+    let wire = Wire::new("events");
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let packets = connection(endpoint(1, 4000), endpoint(2, 80), &put(4, "AES256").packets);
+    fs::write(path("puts"), frames(packets)).expect("a file can be written");
+    let live = wire.live(&["--events", &path("events")]);
+    let read = |name: &str| fs::read_to_string(path(name)).unwrap_or_default();
+    let wait = |name: &str, lines: usize| {
+        wire.wait("/metrics", |_, _| read(name).lines().count() >= lines);
+    };
+    send(&wire, Path::new(&path("puts")));
+    wait("events", 4);
+    fs::rename(path("events"), path("events.1")).expect("it can be renamed");
+    live.signal("HUP");
+    wire.wait("/metrics", |_, _| Path::new(&path("events")).exists());
+    // The same packets again are a new connection: a SYN with another sequence number.
+    let packets = connection(endpoint(1, 4001), endpoint(2, 80), &put(3, "aws:kms").packets);
+    fs::write(path("more"), frames(packets)).expect("a file can be written");
+    send(&wire, Path::new(&path("more")));
+    wait("events", 3);
+    let (code, said) = live.end();
+    assert_eq!(code, Some(0), "{said}");
+    for (name, lines, mode) in [("events.1", 4, "AES256"), ("events", 3, "aws:kms")] {
+        let text = read(name);
+        assert_eq!(text.lines().count(), lines, "{name}: {text}");
+        for line in text.lines() {
+            let record: serde_json::Value = serde_json::from_str(line).expect("it is JSON");
+            assert_eq!(record["requested_mode"], mode);
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_recorded_is_counted_and_holds_up_nothing() {
+    let wire = Wire::new("full");
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let file = folder.path().join("puts");
+    let packets = connection(endpoint(1, 4000), endpoint(2, 80), &put(40, "AES256").packets);
+    fs::write(&file, frames(packets)).expect("a file can be written");
+    let live = wire.live(&["--events", "/dev/full"]);
+    send(&wire, &file);
+    let lost = "sealwatch_events_total{outcome=\"lost\"} 40\n";
+    let metrics = wire.wait("/metrics", |_, text| text.contains(lost));
+    let line = "sealwatch_requests_total{host=\"h\",operation=\"PutObject\",mode=\"AES256\"} 40\n";
+    assert!(metrics.contains(line), "{metrics}");
+    let (code, said) = live.end();
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(said.matches("cannot write /dev/full: ").count(), 1, "{said}");
+    assert!(said.contains("40 records could not be written"), "{said}");
+}
+
+#[test]
+fn a_reader_that_does_not_read_holds_up_nothing() {
+    let wire = Wire::new("stuck");
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let file = folder.path().join("puts");
+    // More than a pipe holds, so that the writer waits; the end must not wait for it.
+    let packets = connection(endpoint(1, 4000), endpoint(2, 80), &put(400, "AES256").packets);
+    fs::write(&file, frames(packets)).expect("a file can be written");
+    let pipe = folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo starts").success());
+    let unread = fs::OpenOptions::new().read(true).write(true).open(&pipe).expect("it opens");
+    let live = wire.live(&["--events", pipe.to_str().expect("UTF-8")]);
+    send(&wire, &file);
+    let line = "sealwatch_requests_total{host=\"h\",operation=\"PutObject\",mode=\"AES256\"} 400\n";
+    wire.wait("/metrics", |_, text| text.contains(line));
+    let (code, said) = live.end();
+    assert_eq!(code, Some(0), "{said}");
+    // All that the pipe does not hold.
+    let lost = said.lines().find_map(|line| {
+        let n = line
+            .strip_prefix("sealwatch: warning: ")?
+            .strip_suffix(" records could not be written")?;
+        n.parse::<u64>().ok()
+    });
+    assert!(lost.is_some_and(|lost| (200..400).contains(&lost)), "{said}");
+    drop(unread);
+}

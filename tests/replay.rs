@@ -580,7 +580,7 @@ fn the_version_and_the_help_are_told() {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"));
     let readme = readme.expect("README.md is read");
     let options = help.split_whitespace().filter(|word| word.starts_with("--"));
-    for option in options.map(|word| word.trim_end_matches([',', '.'])) {
+    for option in options.map(|word| word.trim_end_matches([',', '.', ':'])) {
         assert!(readme.contains(option), "README.md does not know {option}");
     }
 }

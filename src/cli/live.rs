@@ -1,6 +1,7 @@
 //! `sealwatch live`: counts of what passes on interfaces, for Prometheus to scrape.
 
 use super::Exit;
+use super::events::Events;
 use super::problems::{Problems, message};
 use super::traffic::Traffic;
 use crate::capture::{Interface, InterfaceConfig, InterfaceStatus, Severity};
@@ -15,6 +16,7 @@ use signal_hook::flag;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -42,6 +44,14 @@ pub(super) struct Arguments {
     /// Serve metrics at http://ADDRESS/metrics
     #[arg(long = "web.listen-address", value_name = "ADDRESS", default_value = "127.0.0.1:10047")]
     listen: SocketAddr,
+
+    /// Write a record of every exchange with an object store to FILE, - being standard output
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
+
+    /// With --events: every HTTP exchange
+    #[arg(long, requires = "events")]
+    all: bool,
 
     /// Count at most so many hosts by name; the rest count as __other__
     #[arg(long, value_name = "HOSTS", default_value = "512")]
@@ -82,6 +92,8 @@ fn watch(arguments: &Arguments) -> Result<()> {
     let statuses: Vec<_> = interfaces.iter().map(Interface::status).collect();
     let tally = Arc::new(Mutex::new(Tally::new(arguments.traffic.limits(arguments.max_hosts))));
     let served = served(&tally, statuses).context("cannot register the metrics")?;
+    let events = arguments.events.as_deref().map(|path| Events::open(path, &served.registry));
+    let events = events.transpose()?;
     let address = arguments.listen;
     let server = Server::bind(address).with_context(|| format!("cannot listen on {address}"))?;
     if !arguments.quiet {
@@ -97,9 +109,17 @@ fn watch(arguments: &Arguments) -> Result<()> {
         .name("http".to_owned())
         .spawn(move || server.serve(served, is_over))
         .context("cannot start a thread")?;
-    let mut teller = Teller { quiet: arguments.quiet, problems: Problems::default() };
+    let mut teller = Teller {
+        quiet: arguments.quiet,
+        all: arguments.all,
+        problems: Problems::default(),
+        events,
+    };
     let config = arguments.traffic.pipeline(Pace::Live);
     let Ok(()) = pipeline::run(interfaces, &config, &tally, |event| teller.tell(event));
+    if let Some(events) = teller.events {
+        events.close();
+    }
     over.store(true, Ordering::Relaxed);
     match serving.join() {
         Ok(served) => served.context("cannot serve metrics")?,
@@ -142,10 +162,12 @@ fn served(tally: &tally::Shared, statuses: Vec<Arc<InterfaceStatus>>) -> Result<
     Ok(Served { registry, unready: Box::new(unready), refresh: Box::new(refresh) })
 }
 
-/// Says what happens on standard error.
+/// Says what happens on standard error, and records it.
 struct Teller {
     quiet: bool,
+    all: bool,
     problems: Problems,
+    events: Option<Events>,
 }
 
 impl Teller {
@@ -161,6 +183,13 @@ impl Teller {
             {
                 if let Some(note) = self.problems.unknown_value(&subject.host, value) {
                     eprintln!("sealwatch: {note}");
+                }
+            }
+            Event::Observed(Observation::Over(record)) => {
+                if let Some(events) = &mut self.events
+                    && (record.object_store || self.all)
+                {
+                    events.record(record);
                 }
             }
             Event::Observed(_) => {}

@@ -5,6 +5,7 @@
 //! error with what was being done and to what, and that the exit code says how it ended
 //! ([`Exit`]).
 
+mod events;
 mod interfaces;
 mod live;
 mod output;

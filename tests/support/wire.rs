@@ -114,6 +114,11 @@ impl Drop for Wire {
 pub struct Live(Option<Child>);
 
 impl Live {
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) {
+        signal(self.0.as_ref().expect("it runs"), name);
+    }
+
     /// Asks it to end. Returns its exit code and what it said.
     pub fn end(mut self) -> (Option<i32>, String) {
         let mut child = self.0.take().expect("it runs");
