@@ -102,13 +102,15 @@ fn any_and_an_interface_twice_are_captured_on() {
         frames(connection(endpoint(1, 4000), endpoint(2, 80), &put(50, "AES256").packets)),
     )
     .expect("a file can be written");
-    let live = wire.live(&["--interface", "any"]);
+    let live = wire.live(&["--interface", "any", "--dedup"]);
     let whole = packets(&offline(&file));
     send(&wire, &file);
-    // Every packet is seen twice (and counted twice as a packet), every exchange once.
+    // Every packet is seen twice, and left out once.
     let metrics = wire.wait("/metrics", |_, text| packets(text) >= 2 * whole);
     let line = "sealwatch_requests_total{host=\"h\",operation=\"PutObject\",mode=\"AES256\"} 50\n";
     assert!(metrics.contains(line), "{metrics}");
+    let copies = format!("sealwatch_packets_total{{fate=\"copy\"}} {whole}\n");
+    wire.wait("/metrics", |_, text| text.contains(&copies));
     let (code, said) = live.end();
     assert_eq!(code, Some(0), "{said}");
 }

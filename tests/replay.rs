@@ -585,6 +585,28 @@ fn the_version_and_the_help_are_told() {
     }
 }
 
+#[test]
+fn a_connection_seen_twice_counts_once_and_copies_can_be_left_out() {
+    let folder = Folder::new();
+    let once = three_puts();
+    let second = |(time, packet): &Timed| (time + 3_000, packet.clone());
+    let twice: Vec<_> = once.iter().flat_map(|one| [one.clone(), second(one)]).collect();
+    let file = folder.write("twice", &pcap(&twice));
+    let of = |arguments: &[&str]| {
+        replay(&[&["--format", "json"], arguments].concat(), &[&file]).ok().json()
+    };
+    let (kept, left_out) = (of(&[]), of(&["--dedup"]));
+    assert_eq!(kept["hosts"], left_out["hosts"]);
+    assert_eq!(kept["hosts"][0]["requests"]["PutObject"]["AES256"], 1);
+    let n = once.len();
+    let fates =
+        |json: &Value| ["segment", "copy"].map(|fate| json["ledger"]["packets"][fate].clone());
+    assert_eq!(fates(&kept), [json!(2 * n), json!(0)]);
+    assert_eq!(fates(&left_out), [json!(n), json!(n)]);
+    assert_eq!(left_out["ledger"]["payload_bytes"]["duplicate"], 0);
+    assert_eq!(left_out, of(&["--dedup", "--workers", "8"]));
+}
+
 /// A ClientHello for `name`, in one record.
 fn client_hello(name: &str) -> Vec<u8> {
     let sized = |width: usize, data: &[u8]| {

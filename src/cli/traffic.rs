@@ -42,6 +42,10 @@ pub(super) struct Traffic {
     #[arg(long, value_enum, default_value_t = Key::Endpoints, value_name = "KEY")]
     flow_key: Key,
 
+    /// Leave out the second copy of a packet, within 50 ms, as two mirror ports deliver it
+    #[arg(long)]
+    dedup: bool,
+
     /// Leave out packets with a wrong IP or TCP checksum
     #[arg(long)]
     verify_checksums: bool,
@@ -74,6 +78,7 @@ impl Traffic {
         pipeline::Config {
             workers: self.workers.map_or(processors.min(256), usize::from),
             pace,
+            dedup: self.dedup,
             decode: decode::Config {
                 verify_checksums: self.verify_checksums,
                 vxlan_ports: self.vxlan_port.clone(),

@@ -21,13 +21,15 @@ pub enum PacketFate {
     BadChecksum,
     /// It is a fragment of a datagram that never became complete, or for which there was no room.
     FragmentLost,
+    /// It held a segment that had passed a moment before (only where copies are left out).
+    Copy,
     /// It held a segment, and no worker had room for it.
     Dropped,
 }
 
 impl PacketFate {
     /// Every fate, in the order in which they are shown.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Segment,
         Self::Fragment,
         Self::NotTcp,
@@ -36,6 +38,7 @@ impl PacketFate {
         Self::Malformed,
         Self::BadChecksum,
         Self::FragmentLost,
+        Self::Copy,
         Self::Dropped,
     ];
 
@@ -50,6 +53,7 @@ impl PacketFate {
             Self::Malformed => "malformed",
             Self::BadChecksum => "bad_checksum",
             Self::FragmentLost => "fragment_lost",
+            Self::Copy => "copy",
             Self::Dropped => "dropped",
         }
     }
@@ -72,7 +76,7 @@ impl PacketCounts {
     }
 
     /// `packets` were counted under `from` and turn out to belong under `to`.
-    pub(super) fn revise(&mut self, from: PacketFate, to: PacketFate, packets: u64) {
+    pub(crate) fn revise(&mut self, from: PacketFate, to: PacketFate, packets: u64) {
         self.0[from as usize] -= packets;
         self.0[to as usize] += packets;
     }

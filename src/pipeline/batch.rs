@@ -103,6 +103,8 @@ pub(super) struct Outcome {
     pub(super) worker: usize,
     /// In the order of packets, each with its packet's number.
     pub(super) observations: Vec<(u64, Observation)>,
+    /// How many packets it left out as copies, since its beginning.
+    pub(super) copies: u64,
     /// The worker's counters since its beginning.
     pub(super) flow: flow::Counts,
     pub(super) http: http::Counts,

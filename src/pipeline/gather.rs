@@ -3,7 +3,7 @@
 use super::Event;
 use super::batch::{Dealt, Message, Outcome};
 use crate::capture::Drops;
-use crate::decode::PacketCounts;
+use crate::decode::{PacketCounts, PacketFate};
 use crate::http::TlsCounts;
 use crate::net::Timestamp;
 use crate::s3::Observation;
@@ -35,7 +35,7 @@ pub(super) fn gather<E>(
                 source
             }
             Message::Outcome(outcome) => {
-                books.workers[outcome.worker] = (outcome.flow, outcome.http);
+                books.workers[outcome.worker] = (outcome.flow, outcome.http, outcome.copies);
                 let gathered = incomplete[outcome.source].entry(outcome.batch).or_default();
                 let source = outcome.source;
                 gathered.outcomes.push(outcome);
@@ -76,7 +76,7 @@ fn count(mut batch: Gathered, books: &mut Books, tally: &Mutex<Tally>) -> Vec<Ob
 
 /// The latest counters of everyone, each since the beginning.
 struct Books {
-    workers: Vec<(flow::Counts, http::Counts)>,
+    workers: Vec<(flow::Counts, http::Counts, u64)>,
     sources: Vec<Option<Dealt>>,
 }
 
@@ -89,7 +89,9 @@ impl Books {
     fn enter(&self, tally: &mut Tally) {
         let ledger = &mut tally.ledger;
         (ledger.flow, ledger.http) = Default::default();
-        for (flow, http) in &self.workers {
+        let mut copies = 0;
+        for (flow, http, copied) in &self.workers {
+            copies += copied;
             ledger.flow += *flow;
             ledger.http += *http;
         }
@@ -104,6 +106,9 @@ impl Books {
                 (one, other) => one.or(other),
             };
         }
+        // A batch can be counted before the packets in it.
+        let segments = ledger.packets.get(PacketFate::Segment);
+        ledger.packets.revise(PacketFate::Segment, PacketFate::Copy, copies.min(segments));
         tally.period = period;
     }
 }

@@ -20,6 +20,7 @@
 
 mod batch;
 mod deal;
+mod dedup;
 mod gather;
 mod worker;
 
@@ -59,6 +60,8 @@ pub struct Config {
     pub workers: usize,
     /// What happens when packets come too fast.
     pub pace: Pace,
+    /// Whether the second copy of a packet, a moment after the first, is left out.
+    pub dedup: bool,
     /// How packets are decoded.
     pub decode: decode::Config,
     /// Bounds and time-outs of connections.

@@ -60,6 +60,7 @@ fn config(workers: usize) -> Config {
     Config {
         workers,
         pace: Pace::Lossless,
+        dedup: false,
         decode: decode::Config::default(),
         flow: flow::Limits::default(),
         s3: s3::Config::default(),

@@ -2,6 +2,7 @@
 
 use super::Config;
 use super::batch::{Batch, Message, Outcome};
+use super::dedup::Dedup;
 use crate::flow::FlowTable;
 use crate::http::Http;
 use crate::s3::{Observation, S3Reader};
@@ -23,6 +24,7 @@ pub(super) fn work(
         config.flow.shared_among(config.workers),
     );
     let mut ended = 0;
+    let mut dedup = Dedup::default();
     for batch in batches {
         let mut observations = Vec::new();
         let mut drain = |table: &mut FlowTable<Http<S3Reader>>, packet| {
@@ -30,6 +32,9 @@ pub(super) fn work(
             observations.extend(drained.map(|observation: Observation| (packet, observation)));
         };
         for (packet, segment) in batch.segments() {
+            if config.dedup && dedup.is_copy(&segment) {
+                continue;
+            }
             table.segment(&segment);
             drain(&mut table, packet);
         }
@@ -45,6 +50,7 @@ pub(super) fn work(
             batch: batch.number,
             worker: number,
             observations,
+            copies: dedup.dropped(),
             flow: table.counts(),
             http: table.consumer().counts(),
             tls: table.consumer().take_tls().collect(),

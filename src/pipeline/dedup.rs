@@ -1,0 +1,95 @@
+//! Leaves out the second copy of a packet, as two mirror ports deliver it.
+
+use crate::decode::Segment;
+use crate::net::Timestamp;
+use ahash::RandomState;
+use std::collections::{HashSet, VecDeque};
+
+/// How far apart two copies are at most: mirrors and their queues delay by milliseconds, a
+/// sender that repeats itself waits for longer (RFC 6298 §2.4; Linux: 200 ms).
+const WINDOW_NANOS: u64 = 50_000_000;
+/// How many segments are remembered at most.
+const WINDOW_SEGMENTS: usize = 65_536;
+
+/// What was seen lately. A segment is known by a keyed 64-bit hash of all that it says.
+#[derive(Debug, Default)]
+pub(super) struct Dedup {
+    hasher: RandomState,
+    seen: HashSet<u64, RandomState>,
+    order: VecDeque<(Timestamp, u64)>,
+    dropped: u64,
+}
+
+impl Dedup {
+    /// Whether the same segment passed a moment ago.
+    pub(super) fn is_copy(&mut self, segment: &Segment<'_>) -> bool {
+        while let Some(&(time, hash)) = self.order.front() {
+            let full = self.order.len() >= WINDOW_SEGMENTS;
+            if segment.time.nanos_since(time) <= WINDOW_NANOS && !full {
+                break;
+            }
+            self.order.pop_front();
+            self.seen.remove(&hash);
+        }
+        let Segment { flow, direction, seq, ack, flags, payload, missing, .. } = segment;
+        let hash = self.hasher.hash_one((flow, direction, seq, ack, flags.0, payload, missing));
+        if !self.seen.insert(hash) {
+            self.dropped += 1;
+            return true;
+        }
+        self.order.push_back((segment.time, hash));
+        false
+    }
+
+    /// How many copies there were.
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::Flags;
+    use crate::net::{Endpoint, FlowKey, Seq};
+
+    fn segment(millis: i64, seq: u32, payload: &[u8]) -> Segment<'_> {
+        let end = |n| Endpoint::new([192, 0, 2, n].into(), 80);
+        let (flow, direction) = FlowKey::new(end(1), end(2));
+        Segment {
+            time: Timestamp::from_nanos(millis * 1_000_000),
+            flow,
+            tunnel: None,
+            direction,
+            seq: Seq(seq),
+            ack: None,
+            flags: Flags::ACK,
+            payload,
+            missing: 0,
+        }
+    }
+
+    #[test]
+    fn a_copy_is_one_that_says_the_same_a_moment_later() {
+        let mut dedup = Dedup::default();
+        assert!(!dedup.is_copy(&segment(0, 1, b"a")));
+        assert!(dedup.is_copy(&segment(1, 1, b"a")));
+        assert!(!dedup.is_copy(&segment(2, 1, b"b")));
+        assert!(!dedup.is_copy(&segment(2, 2, b"a")));
+        // Earlier by the other tap's clock.
+        assert!(dedup.is_copy(&segment(-1, 2, b"a")));
+        assert!(!dedup.is_copy(&segment(51, 1, b"a")));
+        assert_eq!(dedup.dropped(), 2);
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut dedup = Dedup::default();
+        for seq in 0..200_000 {
+            assert!(!dedup.is_copy(&segment(0, seq, b"a")));
+        }
+        assert!(dedup.order.len() <= WINDOW_SEGMENTS && dedup.seen.len() == dedup.order.len());
+        assert!(dedup.is_copy(&segment(0, 199_999, b"a")));
+        assert!(!dedup.is_copy(&segment(0, 0, b"a")));
+    }
+}
