@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+use tracing::{info, warn};
 
 /// How many records wait at most; each has about 700 bytes.
 const QUEUE: usize = 16_384;
@@ -113,7 +114,7 @@ impl Events {
         counts.lost(counts.missing(given));
         let lost = counts.0.with_label_values(&["lost"]).get();
         if lost > 0 {
-            eprintln!("sealwatch: warning: {lost} records could not be written");
+            warn!(lost, "{lost} records could not be written");
         }
     }
 }
@@ -195,7 +196,7 @@ impl Writer {
             Ok(()) => {
                 self.counts.written(std::mem::take(&mut self.pending));
                 if std::mem::take(&mut self.failing) {
-                    eprintln!("sealwatch: note: writing {} again", self.path.display());
+                    info!("writing {} again", self.path.display());
                 }
             }
             Err(error) => self.fail(&error),
@@ -206,7 +207,7 @@ impl Writer {
     fn fail(&mut self, error: &io::Error) {
         self.counts.lost(std::mem::take(&mut self.pending));
         if !std::mem::replace(&mut self.failing, true) {
-            eprintln!("sealwatch: warning: cannot write {}: {error}", self.path.display());
+            warn!("cannot write {}: {error}", self.path.display());
         }
         let torn = self.sink.get_ref().torn;
         self.open();
@@ -222,7 +223,7 @@ impl Writer {
                 drop(old.into_parts());
             }
             Err(error) if !std::mem::replace(&mut self.failing, true) => {
-                eprintln!("sealwatch: warning: cannot open {}: {error}", self.path.display());
+                warn!("cannot open {}: {error}", self.path.display());
             }
             Err(_) => {}
         }

@@ -2,7 +2,8 @@
 
 use super::Exit;
 use super::events::Events;
-use super::problems::{Problems, message};
+use super::log::Log;
+use super::problems::Problems;
 use super::traffic::Traffic;
 use crate::capture::{Interface, InterfaceConfig, InterfaceStatus, Severity};
 use crate::export::{Served, Server};
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use tracing::{error, info, warn};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -60,9 +62,8 @@ pub(super) struct Arguments {
     #[command(flatten)]
     traffic: Traffic,
 
-    /// No notes; only warnings and errors
-    #[arg(short, long)]
-    quiet: bool,
+    #[command(flatten)]
+    log: Log,
 }
 
 /// Captures until SIGTERM or SIGINT.
@@ -71,10 +72,11 @@ pub(super) fn live(arguments: Arguments) -> Exit {
         eprintln!("sealwatch: {nonsense}");
         return Exit::Usage;
     }
+    arguments.log.start();
     match watch(&arguments) {
         Ok(()) => Exit::Done,
         Err(error) => {
-            eprintln!("sealwatch: error: {error:#}");
+            error!("{error:#}");
             Exit::Failed
         }
     }
@@ -96,10 +98,8 @@ fn watch(arguments: &Arguments) -> Result<()> {
     let events = events.transpose()?;
     let address = arguments.listen;
     let server = Server::bind(address).with_context(|| format!("cannot listen on {address}"))?;
-    if !arguments.quiet {
-        let address = server.address().unwrap_or(address);
-        eprintln!("sealwatch: note: serving metrics at http://{address}/metrics");
-    }
+    let address = server.address().unwrap_or(address);
+    info!(%address, "serving metrics at http://{address}/metrics");
     let over = Arc::new(AtomicBool::new(false));
     let is_over = {
         let over = over.clone();
@@ -109,12 +109,7 @@ fn watch(arguments: &Arguments) -> Result<()> {
         .name("http".to_owned())
         .spawn(move || server.serve(served, is_over))
         .context("cannot start a thread")?;
-    let mut teller = Teller {
-        quiet: arguments.quiet,
-        all: arguments.all,
-        problems: Problems::default(),
-        events,
-    };
+    let mut teller = Teller { all: arguments.all, problems: Problems::default(), events };
     let config = arguments.traffic.pipeline(Pace::Live);
     let Ok(()) = pipeline::run(interfaces, &config, &tally, |event| teller.tell(event));
     if let Some(events) = teller.events {
@@ -126,7 +121,8 @@ fn watch(arguments: &Arguments) -> Result<()> {
         Err(_) => anyhow::bail!("the thread that serves metrics ended in a panic"),
     }
     let tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-    eprintln!("sealwatch: {} packets; {}", tally.ledger.packets.total(), tally.ledger.verdict());
+    let packets = tally.ledger.packets.total();
+    info!(packets, "{packets} packets; {}", tally.ledger.verdict());
     Ok(())
 }
 
@@ -164,7 +160,6 @@ fn served(tally: &tally::Shared, statuses: Vec<Arc<InterfaceStatus>>) -> Result<
 
 /// Says what happens on standard error, and records it.
 struct Teller {
-    quiet: bool,
     all: bool,
     problems: Problems,
     events: Option<Events>,
@@ -174,15 +169,18 @@ impl Teller {
     fn tell(&mut self, event: Event<'_>) -> Result<(), Infallible> {
         match event {
             Event::Problem(problem) => {
-                if problem.severity() > Severity::Notice || !self.quiet {
-                    eprintln!("sealwatch: {}", message(&problem));
+                let interface = problem.path.display();
+                match problem.severity() {
+                    Severity::Notice => info!(%interface, "{problem}"),
+                    Severity::Warning => warn!(%interface, "{problem}"),
+                    Severity::Error => error!(%interface, "{problem}"),
                 }
             }
             Event::Observed(Observation::Found { subject, finding, value: Some(value) })
-                if *finding == Finding::UnknownValue && !self.quiet =>
+                if *finding == Finding::UnknownValue =>
             {
                 if let Some(note) = self.problems.unknown_value(&subject.host, value) {
-                    eprintln!("sealwatch: {note}");
+                    warn!(host = %subject.host, "{note}");
                 }
             }
             Event::Observed(Observation::Over(record)) => {

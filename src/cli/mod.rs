@@ -8,6 +8,7 @@
 mod events;
 mod interfaces;
 mod live;
+mod log;
 mod output;
 mod problems;
 mod progress;

@@ -47,9 +47,9 @@ impl Problems {
         match (new, known) {
             (false, _) => None,
             (true, MAX_UNKNOWN_VALUES) => {
-                Some("note: further unknown encryption modes are counted, not shown".to_owned())
+                Some("further unknown encryption modes are counted, not shown".to_owned())
             }
-            (true, _) => Some(format!("note: unknown encryption mode \"{value}\" on {host}")),
+            (true, _) => Some(format!("unknown encryption mode \"{value}\" on {host}")),
         }
     }
 }

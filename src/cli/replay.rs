@@ -216,7 +216,7 @@ impl Run<'_> {
                 if *finding == Finding::UnknownValue && !self.arguments.quiet =>
             {
                 if let Some(note) = self.problems.unknown_value(&subject.host, value) {
-                    self.bar.say(&note);
+                    self.bar.say(&format!("note: {note}"));
                 }
             }
             Event::Observed(_) => {}
