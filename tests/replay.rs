@@ -125,6 +125,42 @@ fn answers_do_not_depend_on_the_number_of_workers() {
     assert_eq!(one, all("8"));
 }
 
+#[test]
+fn a_packet_from_the_future_ends_no_connection_but_its_own() {
+    let day = 86_400_000_000_000;
+    let mut all = Vec::new();
+    for port in 1..=20 {
+        let mut script = Script::opened();
+        for i in 0..300 {
+            script = put(script, "store.test", &format!("/b/{port}-{i}"), "AES256");
+        }
+        all.extend(packets(&script, port));
+    }
+    all.sort_by_key(|(time, _)| *time);
+    let others = |run: &Run| {
+        let others = run.records().into_iter().filter(|record| record["client_port"] != 7);
+        others.filter(|record| record["status"] == 200).count()
+    };
+    let of_seven = all.iter().position(|(_, packet)| packet.len() > 100 && packet[21] == 7);
+    for at in [of_seven.expect("it speaks"), all.len() / 2] {
+        let mut all = all.clone();
+        let later = all[at..].iter().position(|(_, packet)| packet[21] == 7);
+        all[at + later.expect("it speaks on")].0 += 300 * day;
+        let folder = Folder::new();
+        let file = folder.write("future", &pcap(&all));
+        let with = |workers| replay(&["--format", "jsonl", "--workers", workers], &[&file]).ok();
+        let (one, eight) = (with("1"), with("8"));
+        assert_eq!(others(&one), 19 * 300);
+        let flows = |workers| {
+            let arguments = ["--format", "json", "--workers", workers];
+            replay(&arguments, &[&file]).ok().json()["ledger"]["flows"].clone()
+        };
+        assert_eq!(flows("1"), json!({"total": 21, "timed_out": 1, "evicted": 0}));
+        assert_eq!(flows("1"), flows("8"));
+        assert_eq!(one.sorted(), eight.sorted());
+    }
+}
+
 /// Without what the process says of itself.
 fn without_process(text: &str) -> Vec<&str> {
     text.lines().filter(|line| !line.starts_with("process_")).collect()

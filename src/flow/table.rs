@@ -71,14 +71,24 @@ impl Default for Limits {
 /// Every connection, and the consumer that their bytes are given to.
 pub struct FlowTable<C: Consumer> {
     flows: HashMap<FlowKey, Flow<C::Connection>, RandomState>,
-    /// Every flow exactly once, by when it was last looked at for being over.
-    queue: VecDeque<(Timestamp, FlowKey)>,
+    /// Every flow exactly once, by when it was last looked at.
+    queue: VecDeque<Look>,
     consumer: C,
     counts: Counts,
     limits: Limits,
     kept: usize,
-    /// The latest packet time that a sweep was given.
+    /// The latest time that a sweep was given.
     clock: Timestamp,
+}
+
+/// A look at a flow.
+#[derive(Clone, Copy)]
+struct Look {
+    /// When: by the clock of sweeps, which only goes forward, whatever the times of packets do.
+    clock: Timestamp,
+    /// The time of the flow's last packet then.
+    last: Timestamp,
+    key: FlowKey,
 }
 
 impl<C: Consumer> FlowTable<C> {
@@ -193,7 +203,7 @@ impl<C: Consumer> FlowTable<C> {
             self.make_room();
             let flow = self.open(segment);
             self.flows.insert(key, flow);
-            self.queue.push_back((self.clock.max(segment.time), key));
+            self.queue.push_back(Look { clock: self.clock, last: segment.time, key });
         }
         self.with(&key, |flow, cx| flow.segment(cx, segment)).unwrap_or(Verdict::Taken)
     }
@@ -232,9 +242,11 @@ impl<C: Consumer> FlowTable<C> {
 
     fn make_room(&mut self) {
         while self.flows.len() >= self.limits.max_flows {
-            let Some((looked_at, key)) = self.queue.pop_front() else { return };
+            let Some(Look { last, key, .. }) = self.queue.pop_front() else { return };
             match self.flows.get(&key) {
-                Some(flow) if flow.last > looked_at => self.queue.push_back((flow.last, key)),
+                Some(flow) if flow.last > last => {
+                    self.queue.push_back(Look { clock: self.clock, last: flow.last, key });
+                }
                 Some(_) => {
                     self.counts.flows_evicted += 1;
                     self.remove(&key);
@@ -244,7 +256,7 @@ impl<C: Consumer> FlowTable<C> {
         }
     }
 
-    /// Ends connections that were silent for long enough. `now` is the latest packet time.
+    /// Ends connections that were silent for long enough. `now` is how far packet time has come.
     ///
     /// A segment that comes after a silence ends its connection by itself
     /// ([`segment`](Self::segment)), so when and how often this is called changes no result,
@@ -252,12 +264,13 @@ impl<C: Consumer> FlowTable<C> {
     pub fn sweep(&mut self, now: Timestamp) {
         self.clock = self.clock.max(now);
         for _ in 0..self.queue.len() {
-            let Some((looked_at, key)) = self.queue.pop_front() else { return };
+            let Some(look) = self.queue.pop_front() else { return };
             // The shortest time-out: flows behind this one cannot be over.
-            if now.nanos_since(looked_at) <= self.limits.reset_nanos {
-                self.queue.push_front((looked_at, key));
+            if now.nanos_since(look.clock) <= self.limits.reset_nanos {
+                self.queue.push_front(look);
                 return;
             }
+            let key = look.key;
             let Some(flow) = self.flows.get(&key) else { continue };
             let timed_out = u64::from(flow.ended_at.is_none());
             match age(flow, &self.limits, now) {
@@ -271,14 +284,15 @@ impl<C: Consumer> FlowTable<C> {
                 }
                 Age::Alive => {}
             }
-            self.queue.push_back((now, key));
+            let last = self.flows.get(&key).map_or(now, |flow| flow.last);
+            self.queue.push_back(Look { clock: self.clock, last, key });
         }
     }
 
     /// Ends every connection: there will be no more segments.
     pub fn close(&mut self) {
-        while let Some((_, key)) = self.queue.pop_front() {
-            self.remove(&key);
+        while let Some(look) = self.queue.pop_front() {
+            self.remove(&look.key);
         }
         debug_assert!(self.flows.is_empty() && self.kept == 0);
     }

@@ -61,7 +61,10 @@ struct Dealer {
     batch_bytes: usize,
     opened: Instant,
     period: Option<(Timestamp, Timestamp)>,
+    /// How far time has come: as two packets in a row say, so that a single time that is wrong
+    /// does not end every connection.
     now: Timestamp,
+    previous: Timestamp,
 }
 
 impl Dealer {
@@ -78,6 +81,7 @@ impl Dealer {
             opened: Instant::now(),
             period: None,
             now: Timestamp::from_nanos(i64::MIN),
+            previous: Timestamp::from_nanos(i64::MIN),
         }
     }
 
@@ -87,7 +91,8 @@ impl Dealer {
         self.batch_packets += 1;
         let (first, last) = self.period.unwrap_or((packet.time, packet.time));
         self.period = Some((first.min(packet.time), last.max(packet.time)));
-        self.now = self.now.max(packet.time);
+        self.now = self.now.max(packet.time.min(self.previous));
+        self.previous = packet.time;
         if let Ok(segment) = self.decoder.decode(packet) {
             let worker = match self.open.len() {
                 1 => 0,
