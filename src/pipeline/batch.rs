@@ -68,9 +68,19 @@ impl Batch {
         self.entries.len() as u64
     }
 
-    /// The segments, each with its packet's number.
-    pub(super) fn segments(&self) -> impl Iterator<Item = (u64, Segment<'_>)> {
-        self.entries.iter().map(|entry| {
+    /// The time of the segment at `index`; `None` where there are no more.
+    pub(super) fn time_of(&self, index: usize) -> Option<Timestamp> {
+        self.entries.get(index).map(|entry| entry.time)
+    }
+
+    /// How many segments from `index` on, without a break, are no later than `until`.
+    pub(super) fn count_until(&self, index: usize, until: Timestamp) -> usize {
+        self.entries[index..].iter().take_while(|entry| entry.time <= until).count()
+    }
+
+    /// The segments in `range`, each with its packet's number.
+    pub(super) fn segments(&self, range: Range<usize>) -> impl Iterator<Item = (u64, Segment<'_>)> {
+        self.entries[range].iter().map(|entry| {
             let segment = Segment {
                 time: entry.time,
                 flow: entry.flow,

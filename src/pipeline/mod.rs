@@ -14,7 +14,8 @@
 //! same packet however many workers there are. The calling thread waits for all outcomes of a
 //! batch and puts their observations back into the order of packets.
 //!
-//! There is one capture thread a source. Channels are bounded, and a full one blocks who sends;
+//! There is one capture thread a source. A worker puts what several of them saw into the order of
+//! time, so that it does not matter which thread saw which direction of a connection. Channels are bounded, and a full one blocks who sends;
 //! live, a capture thread that finds a worker's queue full drops the batch and counts it. When the
 //! caller's sink fails, it all ends: nobody is left to read.
 
@@ -22,6 +23,7 @@ mod batch;
 mod deal;
 mod dedup;
 mod gather;
+mod merge;
 mod worker;
 
 use crate::capture::{CaptureError, PacketSource};

@@ -1,9 +1,11 @@
 use super::*;
 use crate::capture::{ErrorKind, LinkType, Next, Packet};
+use crate::decode::PacketFate;
 use crate::net::Timestamp;
-use crate::tally::Limits;
+use crate::tally::{Ledger, Limits};
 use etherparse::PacketBuilder;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Gives packets, and a problem after every hundredth.
 struct Packets {
@@ -119,4 +121,77 @@ fn a_sink_that_fails_ends_it_all() {
         if seen == 10 { Err("enough") } else { Ok(()) }
     });
     assert_eq!((ran, seen), (Err("enough"), 10));
+}
+
+/// One direction of a link, as one of two taps sees it.
+struct Tap<'a> {
+    packets: VecDeque<(Timestamp, Vec<u8>)>,
+    /// Whether the other one has given everything; `None` where it is not waited for.
+    after: Option<&'a AtomicBool>,
+    done: &'a AtomicBool,
+}
+
+impl PacketSource for Tap<'_> {
+    fn next(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Result<Next, CaptureError> {
+        if self.after.is_some_and(|other| !other.load(Ordering::Relaxed)) {
+            thread::sleep(Duration::from_millis(1));
+            return Ok(Next::Idle(Timestamp::from_nanos(0)));
+        }
+        let Some((time, data)) = self.packets.pop_front() else {
+            self.done.store(true, Ordering::Relaxed);
+            return Ok(Next::End);
+        };
+        let wire_len = data.len() as u32;
+        take(&Packet { time, link_type: LinkType::RAW, data: &data, wire_len });
+        Ok(Next::Packet)
+    }
+}
+
+#[test]
+fn each_direction_on_a_thread_of_its_own_is_as_good_as_both_on_one() {
+    for pace in [Pace::Live, Pace::Lossless] {
+        let [ahead, behind] = [AtomicBool::new(false), AtomicBool::new(false)];
+        let mut taps = [
+            Tap { packets: VecDeque::new(), after: None, done: &ahead },
+            Tap { packets: VecDeque::new(), after: Some(&ahead), done: &behind },
+        ];
+        for (i, data) in source(3, 2000).packets.into_iter().enumerate() {
+            let time = Timestamp::from_nanos(1 + i as i64);
+            taps[i % 2].packets.push_back((time, data));
+        }
+        let tally = tally();
+        let config = Config { pace, ..config(2) };
+        let ran: Result<(), ()> = run(taps.into(), &config, &tally, |_| Ok(()));
+        let tally = tally.into_inner().unwrap();
+        assert_eq!((ran, tally.ledger.discrepancy()), (Ok(()), 0));
+        assert_eq!(tally.exchanges(), (6000, 0));
+        let Ledger { flow, http, .. } = &tally.ledger;
+        assert_eq!((flow.gaps, http.requests, http.responses), (0, 6000, 6000));
+    }
+}
+
+#[test]
+fn live_what_no_worker_has_room_for_is_dropped_and_counted() {
+    let tally = tally();
+    let config = Config { pace: Pace::Live, ..config(2) };
+    let given = 2 * 16 * 14_000;
+    let mut seen = 0_u64;
+    let ran: Result<(), ()> = run(vec![source(16, 14_000)], &config, &tally, |event| {
+        // Who reads on is slow, and so is then everyone before.
+        seen += u64::from(matches!(event, Event::Observed(_)));
+        if seen.is_multiple_of(100) && seen < 20_000 {
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    });
+    let tally = tally.into_inner().unwrap();
+    let ledger = &tally.ledger;
+    let [segments, dropped] =
+        [PacketFate::Segment, PacketFate::Dropped].map(|fate| ledger.packets.get(fate));
+    assert_eq!((ran, ledger.discrepancy()), (Ok(()), 0));
+    assert!(dropped > 0 && segments > 0, "{dropped} of {given} dropped");
+    assert_eq!((segments + dropped, ledger.packets.total()), (given, given));
+    // Every segment holds a head. Where those before it are missing, it may not be sure that it does.
+    let heads = ledger.http.requests + ledger.http.responses;
+    assert!(heads <= segments && (heads < segments) == (ledger.http.lost_bytes > 0));
 }

@@ -3,6 +3,8 @@
 use super::Config;
 use super::batch::{Batch, Message, Outcome};
 use super::dedup::Dedup;
+use super::merge::{Merge, Step};
+use crate::decode::Segment;
 use crate::flow::FlowTable;
 use crate::http::Http;
 use crate::s3::{Observation, S3Reader};
@@ -19,44 +21,81 @@ pub(super) fn work(
     batches: &Receiver<Batch>,
     results: &Sender<Message>,
 ) {
-    let mut table = FlowTable::new(
-        Http::new(S3Reader::new(&config.s3)),
-        config.flow.shared_among(config.workers),
-    );
-    let mut ended = 0;
-    let mut dedup = Dedup::default();
+    let mut worker = Worker::new(config, number, sources);
+    let mut merge = Merge::new(sources);
     for batch in batches {
-        let mut observations = Vec::new();
-        let mut drain = |table: &mut FlowTable<Http<S3Reader>>, packet| {
-            let drained = table.consumer().reader.drain();
-            observations.extend(drained.map(|observation: Observation| (packet, observation)));
-        };
-        for (packet, segment) in batch.segments() {
-            if config.dedup && dedup.is_copy(&segment) {
-                continue;
+        merge.add(batch);
+        while let Some(step) = merge.next() {
+            match step {
+                Step::Segments { source, count } => {
+                    for (packet, segment) in merge.segments(source, count) {
+                        worker.segment(source, packet, &segment);
+                    }
+                }
+                Step::Done(batch) => {
+                    worker.pass_time(batch.source, &merge);
+                    if results.send(Message::Outcome(worker.outcome(&batch))).is_err() {
+                        return;
+                    }
+                }
             }
-            table.segment(&segment);
-            drain(&mut table, packet);
         }
-        ended += usize::from(batch.last);
-        if ended == sources {
-            table.close();
+    }
+}
+
+struct Worker {
+    number: usize,
+    table: FlowTable<Http<S3Reader>>,
+    dedup: Option<Dedup>,
+    /// What was observed in each source's batch that is being worked on, in the order of packets.
+    observations: Vec<Vec<(u64, Observation)>>,
+}
+
+impl Worker {
+    fn new(config: &Config, number: usize, sources: usize) -> Self {
+        let limits = config.flow.shared_among(config.workers);
+        Self {
+            number,
+            table: FlowTable::new(Http::new(S3Reader::new(&config.s3)), limits),
+            dedup: config.dedup.then(Dedup::default),
+            observations: (0..sources).map(|_| Vec::new()).collect(),
+        }
+    }
+
+    fn segment(&mut self, source: usize, packet: u64, segment: &Segment<'_>) {
+        if self.dedup.as_mut().is_some_and(|dedup| dedup.is_copy(segment)) {
+            return;
+        }
+        self.table.segment(segment);
+        self.drain(source, packet);
+    }
+
+    /// Ends what time has ended.
+    fn pass_time(&mut self, source: usize, merge: &Merge) {
+        if merge.has_ended() {
+            self.table.close();
         } else {
-            table.sweep(batch.now);
+            self.table.sweep(merge.now());
         }
-        drain(&mut table, AFTER_ALL);
-        let outcome = Outcome {
+        self.drain(source, AFTER_ALL);
+    }
+
+    /// Notes what was observed, and in which packet.
+    fn drain(&mut self, source: usize, packet: u64) {
+        let drained = self.table.consumer().reader.drain();
+        self.observations[source].extend(drained.map(|observation| (packet, observation)));
+    }
+
+    fn outcome(&mut self, batch: &Batch) -> Outcome {
+        Outcome {
             source: batch.source,
             batch: batch.number,
-            worker: number,
-            observations,
-            copies: dedup.dropped(),
-            flow: table.counts(),
-            http: table.consumer().counts(),
-            tls: table.consumer().take_tls().collect(),
-        };
-        if results.send(Message::Outcome(outcome)).is_err() {
-            return;
+            worker: self.number,
+            observations: std::mem::take(&mut self.observations[batch.source]),
+            copies: self.dedup.as_ref().map_or(0, Dedup::dropped),
+            flow: self.table.counts(),
+            http: self.table.consumer().counts(),
+            tls: self.table.consumer().take_tls().collect(),
         }
     }
 }
