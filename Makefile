@@ -28,7 +28,7 @@ deps: ## The libpcap headers, which the pcap crate links
 
 test-deps: deps ## promtool, which holds the metrics to Prometheus's own rules; what live capture is tried with
 	@./.ci/install prometheus:/usr/bin/promtool iproute2:/usr/sbin/ip tcpreplay:/usr/bin/tcpreplay \
-		curl:/usr/bin/curl
+		curl:/usr/bin/curl libcap2-bin:/usr/sbin/setcap
 
 clean:
 	$(CARGO) clean

@@ -16,6 +16,7 @@
 
 pub mod capture;
 pub mod cli;
+pub mod confine;
 pub mod decode;
 pub mod export;
 pub mod flow;

@@ -67,8 +67,10 @@ pub enum ErrorKind {
     Refused(String),
     /// The interface is not there, or down. It is tried again.
     Unavailable(String),
-    /// It is there again.
+    /// It is there again, or for the first time.
     Back,
+    /// It is there again, and one thread reads what several did.
+    BackOnOneThread,
     /// Its packets are of a kind that is not decoded: they are counted, and not examined.
     UnknownLink {
         /// The number of the link type.
@@ -89,7 +91,9 @@ impl CaptureError {
             ErrorKind::NotACaptureInDirectory | ErrorKind::Repeated | ErrorKind::Back => {
                 Severity::Notice
             }
-            ErrorKind::CutOff { .. } | ErrorKind::Unavailable(_) => Severity::Warning,
+            ErrorKind::CutOff { .. } | ErrorKind::Unavailable(_) | ErrorKind::BackOnOneThread => {
+                Severity::Warning
+            }
             _ => Severity::Error,
         }
     }
@@ -138,6 +142,11 @@ impl fmt::Display for CaptureError {
                 write!(f, "cannot capture on {path}: {reason}; trying again until it works")
             }
             ErrorKind::Back => write!(f, "capturing on {path} again"),
+            ErrorKind::BackOnOneThread => write!(
+                f,
+                "capturing on {path} again, with one thread: it was made anew, and what several \
+                 share cannot be moved to it; start anew for all of them"
+            ),
             ErrorKind::Filter(reason) => {
                 write!(f, "the filter cannot be applied to {path}: {reason}")
             }

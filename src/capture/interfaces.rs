@@ -1,7 +1,7 @@
 //! The interfaces of this machine.
 
+use super::activate::{InterfaceConfig, activate};
 use super::file::reason;
-use super::live::{InterfaceConfig, activate};
 use super::{CaptureError, ErrorKind, LinkType};
 use pcap::{ConnectionStatus, Device, Linktype};
 use std::io;
@@ -55,6 +55,7 @@ fn look(device: Device) -> FoundInterface {
         snaplen: 64,
         buffer_bytes: BUFFER_BYTES,
         promiscuous: false,
+        threads: 1,
     };
     let obstacle = match activate(&config) {
         Ok(capture) => not_decoded(capture.get_datalink()),

@@ -1,11 +1,15 @@
-//! One network interface.
+//! One network interface, as one thread reads it.
 
+use super::activate::{Awaited, InterfaceConfig, Link, Retry, filtered, open};
 use super::error::{CaptureError, ErrorKind};
 use super::file::reason;
+use super::socket;
 use super::{Drops, LinkType, Next, Packet, PacketSource};
 use crate::net::Timestamp;
+use crossbeam_channel::{Receiver, bounded};
 use pcap::{Active, Capture};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -13,28 +17,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How long a quiet interface is waited for before that is told.
 const TICK: Duration = Duration::from_millis(10);
-/// How long the kernel may keep packets before it hands them over, in milliseconds.
-const KERNEL_DELAY: i32 = 5;
-/// How long to wait before an interface is tried again: at first, and at most.
-const FIRST_WAIT: Duration = Duration::from_millis(200);
-const LAST_WAIT: Duration = Duration::from_secs(5);
-/// How often the kernel is asked for what it dropped: that is slower than to read packets.
-const STATISTICS_EVERY: Duration = Duration::from_millis(500);
-
-/// How an interface is captured on.
-#[derive(Clone, Debug)]
-pub struct InterfaceConfig {
-    /// Its name; `any` is all of them (Linux).
-    pub name: String,
-    /// Only packets that pass (`pcap-filter`(7)).
-    pub filter: Option<String>,
-    /// So many bytes of each packet, 1 to 262,144.
-    pub snaplen: u32,
-    /// The kernel's buffer, in bytes.
-    pub buffer_bytes: u32,
-    /// Also what is not addressed to this machine.
-    pub promiscuous: bool,
-}
+/// How long after it passed a packet can be read at the latest: the kernel's delay and its timer's
+/// grain, and then some.
+const SETTLE: Duration = Duration::from_millis(25);
+/// How long to go on reading, once capturing is to end, what the kernel has.
+const LAST_PATIENCE: Duration = Duration::from_secs(1);
+/// How often the kernel is asked for what it dropped and whether the interface is up: that is
+/// slower than to read packets.
+const ASK_EVERY: Duration = Duration::from_millis(500);
 
 /// How an interface does, for whoever asks.
 #[derive(Debug)]
@@ -45,29 +35,86 @@ pub struct InterfaceStatus {
 }
 
 impl InterfaceStatus {
-    /// Whether it is open, and was asked for packets.
+    /// Whether it is open, was asked for packets, and is up.
     pub fn is_open(&self) -> bool {
         self.open.load(Ordering::Relaxed)
     }
 }
 
+/// An interface that was opened, or is waited for.
+pub struct Opened {
+    /// Its packets, in as many parts as it has threads.
+    pub parts: Vec<Interface>,
+    /// How it does.
+    pub status: Arc<InterfaceStatus>,
+    /// What is to open it, where it is not there yet.
+    pub awaited: Option<Awaited>,
+}
+
 /// Packets from an interface, which may go away and come back.
 pub struct Interface {
     config: InterfaceConfig,
-    status: Arc<InterfaceStatus>,
     stop: Arc<AtomicBool>,
+    /// Only one part of an interface speaks for it.
+    status: Option<Arc<InterfaceStatus>>,
+    /// What to tell first.
+    problem: Option<CaptureError>,
     state: State,
-    /// Whether it is known to whoever reads problems that it is not there.
-    missed: bool,
-    drops: Drops,
-    /// What libpcap said last: it counts in 32 bits, and from 0 at each opening.
-    said: (u32, u32),
-    asked: Instant,
+    ledger: Received,
 }
 
 enum State {
-    Open(Capture<Active>),
-    Closed { again: Instant, wait: Duration },
+    /// Somebody else opens it.
+    Awaited(Receiver<Link>),
+    Open(Link),
+    /// It is open, and down.
+    Down(Link),
+    /// It was removed.
+    Gone(Link, Retry),
+    /// The last is being read, since then.
+    Ending(Link, Instant),
+    Over,
+}
+
+/// What libpcap counts, since the beginning.
+struct Received {
+    drops: Drops,
+    /// Packets that were read.
+    given: u64,
+    /// Packets that the kernel took in, read or not.
+    taken: u64,
+    /// What libpcap said last. It counts in 32 bits.
+    said: (u32, u32, u32),
+    asked: Instant,
+}
+
+impl Received {
+    fn new() -> Self {
+        Self { drops: Drops::default(), given: 0, taken: 0, said: (0, 0, 0), asked: Instant::now() }
+    }
+
+    /// Brings the counts up to date.
+    fn ask(&mut self, capture: &mut Capture<Active>) {
+        self.asked = Instant::now();
+        let Ok(said) = capture.stats() else { return };
+        let (received, kernel, interface) = self.said;
+        // The kernel counts what it dropped as received, too.
+        let dropped = u64::from(said.dropped.wrapping_sub(kernel));
+        self.taken += u64::from(said.received.wrapping_sub(received)).saturating_sub(dropped);
+        self.drops.kernel += dropped;
+        // An interface that was made anew counts from zero: no huge number, but none.
+        let by_interface = said.if_dropped.wrapping_sub(interface);
+        if by_interface <= u32::MAX / 2 {
+            self.drops.interface += u64::from(by_interface);
+        }
+        self.said = (said.received, said.dropped, said.if_dropped);
+    }
+
+    /// What the kernel took in will not be read any more.
+    fn give_up_rest(&mut self) {
+        self.drops.kernel += self.taken.saturating_sub(self.given);
+        self.given = self.given.max(self.taken);
+    }
 }
 
 impl Interface {
@@ -76,139 +123,221 @@ impl Interface {
     /// # Errors
     ///
     /// Where waiting would not help: no permission, or a filter that does not apply.
-    pub fn open(config: InterfaceConfig, stop: Arc<AtomicBool>) -> Result<Self, CaptureError> {
-        let status = InterfaceStatus { name: config.name.clone(), open: AtomicBool::new(false) };
-        let mut interface = Self {
-            config,
-            status: Arc::new(status),
-            stop,
-            state: State::Closed { again: Instant::now(), wait: FIRST_WAIT },
-            missed: false,
-            drops: Drops::default(),
-            said: (0, 0),
-            asked: Instant::now(),
+    pub fn open(config: &InterfaceConfig, stop: &Arc<AtomicBool>) -> Result<Opened, CaptureError> {
+        let name = config.name.clone();
+        let status = Arc::new(InterfaceStatus { name, open: AtomicBool::new(false) });
+        let (states, awaited, problem) = match open(config) {
+            Ok(links) => (links.into_iter().map(State::Open).collect(), None, None),
+            Err(error) if matches!(error.kind, ErrorKind::Unavailable(_)) => {
+                let (readers, waiting): (_, Vec<_>) =
+                    (0..config.threads.max(1)).map(|_| bounded(1)).unzip();
+                let states: Vec<_> = waiting.into_iter().map(State::Awaited).collect();
+                (states, Some(Awaited { config: config.clone(), readers }), Some(error))
+            }
+            Err(error) => return Err(error),
         };
-        match activate(&interface.config) {
-            // Told when it is read.
-            Err(error) if matches!(error.kind, ErrorKind::Unavailable(_)) => Ok(interface),
-            Err(error) => Err(error),
-            Ok(capture) => {
-                interface.state = State::Open(capture);
-                Ok(interface)
+        let mut speaker = (Some(status.clone()), problem);
+        let part = |state| {
+            let (status, problem) = std::mem::take(&mut speaker);
+            let (config, stop) = (config.clone(), stop.clone());
+            Self { config, stop, status, problem, state, ledger: Received::new() }
+        };
+        Ok(Opened { parts: states.into_iter().map(part).collect(), status, awaited })
+    }
+
+    fn is_open(&self, open: bool) {
+        if let Some(status) = &self.status {
+            status.open.store(open, Ordering::Relaxed);
+        }
+    }
+
+    fn unavailable(&self, reason: String) -> CaptureError {
+        CaptureError::new(&self.config.name, ErrorKind::Unavailable(reason))
+    }
+
+    fn back(&self) -> CaptureError {
+        CaptureError::new(&self.config.name, ErrorKind::Back)
+    }
+
+    /// Capturing is to end: reads what the kernel has.
+    fn begin_to_end(&mut self) {
+        self.state = match std::mem::replace(&mut self.state, State::Over) {
+            State::Open(link) | State::Down(link) => State::Ending(link, Instant::now()),
+            State::Gone(mut link, _) => {
+                self.ledger.ask(&mut link.capture);
+                self.ledger.give_up_rest();
+                State::Over
+            }
+            State::Awaited(_) => State::Over,
+            state @ (State::Ending(..) | State::Over) => state,
+        };
+        self.is_open(false);
+    }
+
+    /// There was nothing to read.
+    fn idle(&mut self) -> Result<Next, CaptureError> {
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Awaited(links) => return self.await_link(links),
+            State::Open(link) => return self.look_up(link, false),
+            State::Down(link) => return self.look_up(link, true),
+            State::Gone(link, retry) => return self.try_again(link, retry),
+            State::Ending(mut link, since) => {
+                if since.elapsed() > SETTLE {
+                    self.ledger.ask(&mut link.capture);
+                    return Ok(Next::End);
+                }
+                wait_for_packets(&link.capture);
+                self.state = State::Ending(link, since);
+            }
+            State::Over => return Ok(Next::End),
+        }
+        Ok(quiet())
+    }
+
+    /// Sees whether the interface was opened by now.
+    fn await_link(&mut self, links: Receiver<Link>) -> Result<Next, CaptureError> {
+        match links.recv_timeout(TICK) {
+            Ok(link) => {
+                self.state = State::Open(link);
+                if self.status.is_some() {
+                    return Err(self.back());
+                }
+            }
+            // Nobody opens it any more only when all comes to its end.
+            Err(error) => {
+                if error.is_disconnected() {
+                    thread::sleep(TICK);
+                }
+                self.state = State::Awaited(links);
             }
         }
+        Ok(quiet())
     }
 
-    /// How it does, from now on.
-    pub fn status(&self) -> Arc<InterfaceStatus> {
-        self.status.clone()
-    }
-
-    /// Tries again, when it is time. Tells once that it is not there, and once that it is again.
-    fn reopen(&mut self, again: Instant, wait: Duration) -> Result<Next, CaptureError> {
-        let now = Instant::now();
-        if now < again {
-            thread::sleep(TICK.min(again - now));
-            return Ok(Next::Idle(clock()));
+    /// Waits for packets; tells when the interface goes down or up.
+    fn look_up(&mut self, mut link: Link, was_down: bool) -> Result<Next, CaptureError> {
+        let mut is_down = was_down;
+        if was_down || self.ledger.asked.elapsed() >= ASK_EVERY {
+            self.ledger.ask(&mut link.capture);
+            let all = self.config.name == "any";
+            is_down = !all && !socket::is_up(&link.capture, &self.config.name);
         }
-        match activate(&self.config) {
-            Ok(capture) => {
-                self.state = State::Open(capture);
-                self.said = (0, 0);
-                if std::mem::take(&mut self.missed) {
-                    return Err(CaptureError::new(&self.config.name, ErrorKind::Back));
+        self.is_open(!is_down);
+        wait_for_packets(&link.capture);
+        if is_down {
+            // It may be reported ready for reading without end.
+            thread::sleep(TICK);
+        }
+        self.state = if is_down { State::Down(link) } else { State::Open(link) };
+        match (was_down, is_down, &self.status) {
+            (false, true, Some(_)) => Err(self.unavailable("it is down".to_owned())),
+            (true, false, Some(_)) => Err(self.back()),
+            _ => Ok(quiet()),
+        }
+    }
+
+    /// Takes up an interface that was removed, when it is time and it is there.
+    fn try_again(&mut self, mut link: Link, mut retry: Retry) -> Result<Next, CaptureError> {
+        thread::sleep(TICK);
+        if !retry.is_due() {
+            self.state = State::Gone(link, retry);
+            return Ok(quiet());
+        }
+        let InterfaceConfig { name, promiscuous, filter, .. } = &self.config;
+        let rebound = match link.reserve.take() {
+            None => socket::rebind(&link.capture, name, *promiscuous).map(|()| false),
+            Some(reserve) => match socket::rebind(&reserve, name, *promiscuous) {
+                Ok(()) => {
+                    let filter = filter.as_deref().unwrap_or("");
+                    let reserve = filtered(&self.config, reserve, filter, true)?;
+                    self.ledger.ask(&mut link.capture);
+                    self.ledger.said = (0, 0, 0);
+                    link.capture = reserve;
+                    Ok(true)
                 }
+                Err(error) => {
+                    link.reserve = Some(reserve);
+                    Err(error)
+                }
+            },
+        };
+        match rebound {
+            Ok(reduced) => {
+                self.state = State::Open(link);
+                let kind = if reduced { ErrorKind::BackOnOneThread } else { ErrorKind::Back };
+                Err(CaptureError::new(name, kind))
             }
             Err(error) => {
-                let wait = (wait * 2).min(LAST_WAIT);
-                self.state = State::Closed { again: now + wait, wait };
-                if !std::mem::replace(&mut self.missed, true) {
-                    return Err(error);
+                self.state = State::Gone(link, retry);
+                // Another reason than that it is not there is worth telling.
+                match error.kind() {
+                    io::ErrorKind::InvalidData => Err(self.unavailable(error.to_string())),
+                    _ => Ok(quiet()),
                 }
             }
         }
-        Ok(Next::Idle(clock()))
     }
 
-    /// Brings the count of drops up to date.
-    fn ask(&mut self) {
-        self.asked = Instant::now();
-        if let State::Open(capture) = &mut self.state
-            && let Ok(said) = capture.stats()
-        {
-            self.drops.kernel += u64::from(said.dropped.wrapping_sub(self.said.0));
-            self.drops.interface += u64::from(said.if_dropped.wrapping_sub(self.said.1));
-            self.said = (said.dropped, said.if_dropped);
-        }
+    fn lose(&mut self, error: pcap::Error) -> Result<Next, CaptureError> {
+        self.is_open(false);
+        self.state = match std::mem::replace(&mut self.state, State::Over) {
+            State::Open(mut link) | State::Down(mut link) => {
+                self.ledger.ask(&mut link.capture);
+                State::Gone(link, Retry::soon())
+            }
+            State::Ending(mut link, _) => {
+                self.ledger.ask(&mut link.capture);
+                self.ledger.give_up_rest();
+                State::Over
+            }
+            state => state,
+        };
+        Err(self.unavailable(reason(error)))
     }
 
-    fn lose(&mut self, error: pcap::Error) -> CaptureError {
-        self.ask();
-        self.status.open.store(false, Ordering::Relaxed);
-        self.state = State::Closed { again: Instant::now() + FIRST_WAIT, wait: FIRST_WAIT };
-        self.missed = true;
-        CaptureError::new(&self.config.name, ErrorKind::Unavailable(reason(error)))
+    /// The end of reading the last has come, packets or not.
+    fn is_late(&self) -> bool {
+        matches!(&self.state, State::Ending(_, since) if since.elapsed() > LAST_PATIENCE)
     }
-}
-
-/// Opens an interface as it is configured.
-pub(super) fn activate(config: &InterfaceConfig) -> Result<Capture<Active>, CaptureError> {
-    let InterfaceConfig { name, filter, snaplen, buffer_bytes, promiscuous } = config;
-    let fail = |kind| CaptureError::new(name, kind);
-    let unavailable = |error: pcap::Error| {
-        let reason = reason(error);
-        // libpcap has no other way to tell: "You don't have permission", "Operation not
-        // permitted".
-        let refused = reason.contains("permission") || reason.contains("permitted");
-        fail(if refused { ErrorKind::Refused(reason) } else { ErrorKind::Unavailable(reason) })
-    };
-    let capture = Capture::from_device(name.as_str()).map_err(unavailable)?;
-    let capture = capture
-        .snaplen(i32::try_from(*snaplen).unwrap_or(i32::MAX))
-        .buffer_size(i32::try_from(*buffer_bytes).unwrap_or(i32::MAX))
-        .promisc(*promiscuous)
-        .timeout(KERNEL_DELAY);
-    let capture = capture.open().map_err(unavailable)?;
-    let mut capture = capture.setnonblock().map_err(unavailable)?;
-    if let Some(filter) = filter {
-        let applied = capture.filter(filter, true);
-        applied.map_err(|error| fail(ErrorKind::Filter(reason(error))))?;
-    }
-    Ok(capture)
 }
 
 impl PacketSource for Interface {
     fn next(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Result<Next, CaptureError> {
-        if self.stop.load(Ordering::Relaxed) {
-            self.ask();
-            self.status.open.store(false, Ordering::Relaxed);
-            return Ok(Next::End);
+        if let Some(problem) = self.problem.take() {
+            return Err(problem);
         }
-        let capture = match &mut self.state {
-            State::Closed { again, wait } => {
-                let (again, wait) = (*again, *wait);
-                return self.reopen(again, wait);
-            }
-            State::Open(capture) => capture,
+        if self.stop.load(Ordering::Relaxed) {
+            self.begin_to_end();
+        }
+        if self.is_late()
+            && let State::Ending(mut link, _) = std::mem::replace(&mut self.state, State::Over)
+        {
+            self.ledger.ask(&mut link.capture);
+            self.ledger.give_up_rest();
+        }
+        let (State::Open(link) | State::Down(link) | State::Ending(link, _)) = &mut self.state
+        else {
+            return self.idle();
         };
-        let link_type = LinkType(capture.get_datalink().0);
-        let read = capture.next_packet().map(|packet| take(&live_packet(&packet, link_type)));
+        let link_type = LinkType(link.capture.get_datalink().0);
+        let read = link.capture.next_packet().map(|packet| take(&live_packet(&packet, link_type)));
         match read {
-            Ok(()) => Ok(Next::Packet),
-            Err(pcap::Error::TimeoutExpired) => {
-                self.status.open.store(true, Ordering::Relaxed);
-                wait_for_packets(capture);
-                Ok(Next::Idle(clock()))
+            Ok(()) => {
+                self.ledger.given += 1;
+                Ok(Next::Packet)
             }
-            Err(error) => Err(self.lose(error)),
+            Err(pcap::Error::TimeoutExpired) => self.idle(),
+            Err(error) => self.lose(error),
         }
     }
 
     fn drops(&mut self) -> Drops {
-        if self.asked.elapsed() >= STATISTICS_EVERY {
-            self.ask();
+        if self.ledger.asked.elapsed() >= ASK_EVERY
+            && let State::Open(link) | State::Ending(link, _) = &mut self.state
+        {
+            self.ledger.ask(&mut link.capture);
         }
-        self.drops
+        self.ledger.drops
     }
 }
 
@@ -232,7 +361,9 @@ fn wait_for_packets(capture: &Capture<Active>) {
     let _ = poll(&mut fds, Some(&tick));
 }
 
-fn clock() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+/// There is nothing, and what passed until a moment ago would have been read.
+fn quiet() -> Next {
+    let settled = SystemTime::now().checked_sub(SETTLE).unwrap_or(UNIX_EPOCH);
+    let since = settled.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Next::Idle(Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)))
 }

@@ -10,6 +10,7 @@
 use crate::net::Timestamp;
 use std::ops::AddAssign;
 
+mod activate;
 mod error;
 mod file;
 mod files;
@@ -19,13 +20,15 @@ mod framing;
 mod interfaces;
 mod live;
 mod progress;
+mod socket;
 mod stream;
 
+pub use activate::{Awaited, InterfaceConfig, open_when_there};
 pub use error::{CaptureError, ErrorKind, Severity};
 pub use files::CaptureFiles;
 pub use filter::{FilterError, check_filter};
 pub use interfaces::{FoundInterface, interfaces};
-pub use live::{Interface, InterfaceConfig, InterfaceStatus};
+pub use live::{Interface, InterfaceStatus, Opened};
 pub use progress::Progress;
 
 /// The first packets of a source, so many and no more.
@@ -62,7 +65,7 @@ impl<S: PacketSource> PacketSource for First<S> {
 pub enum Next {
     /// It was given.
     Packet,
-    /// There is none just now, at this time: an interface is quiet.
+    /// There is none just now, and none from before this time will come: an interface is quiet.
     Idle(Timestamp),
     /// There will be no more.
     End,

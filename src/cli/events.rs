@@ -139,6 +139,20 @@ impl Write for Sink {
     }
 }
 
+/// What must stay open to be opened for the sake of `path`, now and whenever it is opened anew:
+/// its folder, or itself where it is no ordinary file.
+pub(super) fn to_open(path: &Path) -> Result<PathBuf> {
+    let is_special = path.metadata().is_ok_and(|is| !is.is_file());
+    if is_special {
+        return Ok(path.to_owned());
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    folder.canonicalize().with_context(|| format!("cannot write {}", path.display()))
+}
+
 fn sink(path: &Path) -> io::Result<Sink> {
     let to: Box<dyn Write + Send> = if path.as_os_str() == "-" {
         Box::new(io::stdout())

@@ -1,17 +1,19 @@
 //! `sealwatch live`: counts of what passes on interfaces, for Prometheus to scrape.
 
 use super::Exit;
-use super::events::Events;
+use super::events::{self, Events};
 use super::log::Log;
 use super::problems::Problems;
 use super::traffic::Traffic;
-use crate::capture::{Interface, InterfaceConfig, InterfaceStatus, Severity};
+use crate::capture::{self, Awaited, Interface, InterfaceConfig, InterfaceStatus, Severity};
+use crate::confine::{self, Measure, Paths};
 use crate::export::{Served, Server};
 use crate::pipeline::{self, Event, Pace};
 use crate::s3::{Finding, Observation};
 use crate::tally::{self, Tally};
 use anyhow::{Context, Result};
-use prometheus::{IntGaugeVec, Opts};
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{IntGaugeVec, Opts, Registry};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::convert::Infallible;
@@ -42,6 +44,15 @@ pub(super) struct Arguments {
     /// Only packets from and to this machine, and to all
     #[arg(short = 'p', long)]
     no_promiscuous: bool,
+
+    /// Read each interface on so many threads, among which the kernel deals out connections
+    #[arg(long, value_name = "THREADS", default_value_t = 1,
+        value_parser = clap::value_parser!(u16).range(1..=64))]
+    capture_threads: u16,
+
+    /// Go on as this user once the interfaces are open
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
 
     /// Serve metrics at http://ADDRESS/metrics
     #[arg(long = "web.listen-address", value_name = "ADDRESS", default_value = "127.0.0.1:10047")]
@@ -83,22 +94,17 @@ pub(super) fn live(arguments: Arguments) -> Exit {
 }
 
 fn watch(arguments: &Arguments) -> Result<()> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGINT] {
-        // The second one does not wait for anything.
-        flag::register_conditional_shutdown(signal, Exit::Failed as i32, stop.clone())
-            .and_then(|_| flag::register(signal, stop.clone()))
-            .context("cannot listen to signals")?;
-    }
-    let interfaces = open(arguments, &stop)?;
-    let statuses: Vec<_> = interfaces.iter().map(Interface::status).collect();
-    let tally = Arc::new(Mutex::new(Tally::new(arguments.traffic.limits(arguments.max_hosts))));
-    let served = served(&tally, statuses).context("cannot register the metrics")?;
-    let events = arguments.events.as_deref().map(|path| Events::open(path, &served.registry));
-    let events = events.transpose()?;
+    let stop = stop_on_signals()?;
+    let Captured { parts, statuses, awaited } = open(arguments, &stop)?;
     let address = arguments.listen;
     let server = Server::bind(address).with_context(|| format!("cannot listen on {address}"))?;
     let address = server.address().unwrap_or(address);
+    let tally = Arc::new(Mutex::new(Tally::new(arguments.traffic.limits(arguments.max_hosts))));
+    let served = served(&tally, statuses).context("cannot register the metrics")?;
+    let measures = confine(arguments, awaited, &stop)?;
+    show(&measures, &served.registry).context("cannot register the metrics")?;
+    let events = arguments.events.as_deref().map(|path| Events::open(path, &served.registry));
+    let events = events.transpose()?;
     info!(%address, "serving metrics at http://{address}/metrics");
     let over = Arc::new(AtomicBool::new(false));
     let is_over = {
@@ -111,7 +117,7 @@ fn watch(arguments: &Arguments) -> Result<()> {
         .context("cannot start a thread")?;
     let mut teller = Teller { all: arguments.all, problems: Problems::default(), events };
     let config = arguments.traffic.pipeline(Pace::Live);
-    let Ok(()) = pipeline::run(interfaces, &config, &tally, |event| teller.tell(event));
+    let Ok(()) = pipeline::run(parts, &config, &tally, |event| teller.tell(event));
     if let Some(events) = teller.events {
         events.close();
     }
@@ -123,26 +129,110 @@ fn watch(arguments: &Arguments) -> Result<()> {
     let tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
     let packets = tally.ledger.packets.total();
     info!(packets, "{packets} packets; {}", tally.ledger.verdict());
-    Ok(())
+    match tally.ledger.discrepancy() {
+        0 => Ok(()),
+        bytes => anyhow::bail!("a defect: {bytes} payload bytes are not accounted for"),
+    }
 }
 
-fn open(arguments: &Arguments, stop: &Arc<AtomicBool>) -> Result<Vec<Interface>> {
-    let open = |name: &String| {
+/// What SIGTERM and SIGINT set.
+fn stop_on_signals() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        // The second one does not wait for anything.
+        flag::register_conditional_shutdown(signal, Exit::Failed as i32, stop.clone())
+            .and_then(|_| flag::register(signal, stop.clone()))
+            .context("cannot listen to signals")?;
+    }
+    Ok(stop)
+}
+
+/// Everything that is captured on.
+#[derive(Default)]
+struct Captured {
+    parts: Vec<Interface>,
+    statuses: Vec<Arc<InterfaceStatus>>,
+    awaited: Vec<Awaited>,
+}
+
+fn open(arguments: &Arguments, stop: &Arc<AtomicBool>) -> Result<Captured> {
+    let mut captured = Captured::default();
+    for name in &arguments.interface {
         let config = InterfaceConfig {
             name: name.clone(),
             filter: arguments.traffic.filter.clone(),
             snaplen: arguments.snaplen,
             buffer_bytes: arguments.buffer_size << 20,
             promiscuous: !arguments.no_promiscuous,
+            threads: usize::from(arguments.capture_threads),
         };
-        Ok(Interface::open(config, stop.clone())?)
+        let opened = Interface::open(&config, stop)?;
+        captured.parts.extend(opened.parts);
+        captured.statuses.push(opened.status);
+        captured.awaited.extend(opened.awaited);
+    }
+    Ok(captured)
+}
+
+/// Gives up what is not needed any more, before anything of the traffic is looked at. Interfaces
+/// that are not there yet are opened by a thread that keeps, until then, what that takes.
+fn confine(
+    arguments: &Arguments,
+    awaited: Vec<Awaited>,
+    stop: &Arc<AtomicBool>,
+) -> Result<Vec<Measure>> {
+    if let Some(user) = &arguments.user {
+        confine::become_user(user)?;
+    } else if confine::is_root() {
+        info!("going on with the user id of root, without its capabilities (see --user)");
+    }
+    confine::keep_capabilities(!awaited.is_empty())?;
+    let files = confine::files(&paths(arguments)?);
+    if !awaited.is_empty() {
+        let stop = stop.clone();
+        thread::Builder::new()
+            .name("open".to_owned())
+            .spawn(move || capture::open_when_there(awaited, &stop))
+            .context("cannot start a thread")?;
+        confine::keep_capabilities(false)?;
+    }
+    Ok(vec![files, confine::system_calls()])
+}
+
+/// What is still to be opened: libpcap's statistics, this process's own, and records.
+fn paths(arguments: &Arguments) -> Result<Paths> {
+    let mut paths =
+        Paths { read: ["/sys", "/proc/self"].map(PathBuf::from).into(), write: Vec::new() };
+    if let Some(events) = &arguments.events
+        && events.as_os_str() != "-"
+    {
+        paths.write.push(events::to_open(events)?);
+    }
+    Ok(paths)
+}
+
+/// Says which measures are in force.
+fn show(measures: &[Measure], registry: &Registry) -> prometheus::Result<()> {
+    let help = "Whether this process gave up what it does not need, by measure.";
+    let gauge = IntGaugeVec::new(Opts::new("sealwatch_confinement", help), &["measure"])?;
+    let set = |measure: &str, in_force: bool| {
+        gauge.with_label_values(&[measure]).set(i64::from(in_force));
     };
-    arguments.interface.iter().map(open).collect()
+    set("capabilities", true);
+    set("user", !confine::is_root());
+    for Measure { name, obstacle } in measures {
+        set(name, obstacle.is_none());
+        if let Some(obstacle) = obstacle {
+            warn!(measure = name, "{name} is not in force: {obstacle}");
+        }
+    }
+    registry.register(Box::new(gauge))
 }
 
 fn served(tally: &tally::Shared, statuses: Vec<Arc<InterfaceStatus>>) -> Result<Served> {
     let registry = tally::registry(tally.clone())?;
-    let help = "Whether the interface is open and read; 0 while it is not there.";
+    registry.register(Box::new(ProcessCollector::for_self()))?;
+    let help = "Whether the interface is open, up and read; 0 while it is not there.";
     let up = IntGaugeVec::new(Opts::new("sealwatch_capture_up", help), &["interface"])?;
     registry.register(Box::new(up.clone()))?;
     let shown = statuses.clone();

@@ -15,6 +15,7 @@ mod progress;
 mod replay;
 mod traffic;
 
+use crate::confine;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -59,7 +60,11 @@ enum Command {
 
 /// Runs what the process's arguments say.
 pub fn main() -> ExitCode {
-    let exit = match Arguments::parse().command {
+    let arguments = Arguments::parse();
+    if let Err(error) = confine::forbid_core_files() {
+        eprintln!("sealwatch: warning: {error}");
+    }
+    let exit = match arguments.command {
         Command::Replay(arguments) => replay::replay(arguments),
         Command::Live(arguments) => live::live(arguments),
         Command::Interfaces => interfaces::interfaces(),

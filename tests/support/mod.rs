@@ -6,4 +6,5 @@ pub mod conversation;
 pub mod listener;
 pub mod pcap;
 pub mod script;
+pub mod traffic;
 pub mod wire;

@@ -94,10 +94,16 @@ impl Wire {
 
     /// `sealwatch live --interface tap ARGUMENTS`, capturing.
     pub fn live(&self, arguments: &[&str]) -> Live {
-        let mut command = self.near(env!("CARGO_BIN_EXE_sealwatch"));
-        command.args(["live", "--interface", "tap"]).args(arguments).stderr(Stdio::piped());
-        let live = Live(Some(command.spawn().expect("the binary starts")));
+        let live = self.begin(arguments);
         self.wait("/-/ready", |status, _| status == "200");
+        live
+    }
+
+    /// The same, serving; whether it captures is another matter.
+    pub fn begin(&self, arguments: &[&str]) -> Live {
+        let command = self.near(env!("CARGO_BIN_EXE_sealwatch"));
+        let live = Live::of(command, &[&["--interface", "tap"], arguments].concat());
+        self.wait("/-/healthy", |status, _| status == "200");
         live
     }
 }
@@ -114,6 +120,17 @@ impl Drop for Wire {
 pub struct Live(Option<Child>);
 
 impl Live {
+    /// `COMMAND live ARGUMENTS`.
+    pub fn of(mut command: Command, arguments: &[&str]) -> Self {
+        command.arg("live").args(arguments).stderr(Stdio::piped());
+        Self(Some(command.spawn().expect("the binary starts")))
+    }
+
+    /// The process's id.
+    pub fn id(&self) -> u32 {
+        self.0.as_ref().expect("it runs").id()
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, name: &str) {
         signal(self.0.as_ref().expect("it runs"), name);

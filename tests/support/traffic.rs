@@ -1,0 +1,42 @@
+//! Small traffic, and sending it.
+
+use super::conversation::endpoint;
+use super::pcap::{Timed, connection, pcap_of};
+use super::script::Script;
+use super::wire::Wire;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const ETHERNET: u32 = 1;
+
+/// A connection in which `n` objects are put under a mode.
+pub fn put(n: usize, mode: &str) -> Script {
+    let header = format!("x-amz-server-side-encryption: {mode}\r\n");
+    let request =
+        |i| format!("PUT /b/{i} HTTP/1.1\r\nHost: h\r\n{header}Content-Length: 0\r\n\r\n");
+    let answer = format!("HTTP/1.1 200 OK\r\n{header}Content-Length: 0\r\n\r\n");
+    let script = (0..n).fold(Script::opened(), |script, i| script.c(request(i)).s(&answer));
+    script.c_fin().s_fin()
+}
+
+/// A pcap file of Ethernet frames around IPv4 packets.
+pub fn frames(packets: Vec<Timed>) -> Vec<u8> {
+    let frame = |(time, packet): Timed| (time, [&[2; 12][..], &[8, 0], &packet].concat());
+    pcap_of(ETHERNET, &packets.into_iter().map(frame).collect::<Vec<_>>())
+}
+
+/// A capture in `folder` in which `n` objects are put under `AES256`.
+pub fn puts(folder: &Path, n: usize) -> PathBuf {
+    let file = folder.join(format!("puts-{n}"));
+    let packets = connection(endpoint(1, 4000), endpoint(2, 80), &put(n, "AES256").packets);
+    fs::write(&file, frames(packets)).expect("a file can be written");
+    file
+}
+
+/// Sends a capture over the wire.
+pub fn send(wire: &Wire, file: &Path) {
+    let file = file.to_str().expect("paths here are UTF-8");
+    let sent = wire.far("tcpreplay").args(["--quiet", "--intf1=far", "--pps=2000", file]).output();
+    let sent = sent.expect("tcpreplay starts; `make test` installs it");
+    assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
+}
