@@ -84,8 +84,8 @@ pub(super) fn open(config: &InterfaceConfig) -> Result<Vec<Link>, CaptureError> 
         let reason = format!("its packets cannot be dealt out among threads: {error}");
         CaptureError::new(&config.name, ErrorKind::Unavailable(reason))
     };
-    let reserve = activate(&InterfaceConfig { filter: None, ..config.clone() })?;
-    let reserve = filtered(config, reserve, NOTHING, false)?;
+    let mut reserve = activate(&InterfaceConfig { filter: None, ..config.clone() })?;
+    set_filter(config, &mut reserve, NOTHING, false)?;
     let group = socket::form_group(&first).map_err(refused)?;
     let mut links = vec![Link { capture: first, reserve: Some(reserve) }];
     for _ in 1..config.threads {
@@ -115,24 +115,22 @@ pub(super) fn activate(config: &InterfaceConfig) -> Result<Capture<Active>, Capt
         .promisc(*promiscuous)
         .timeout(KERNEL_DELAY);
     let capture = capture.open().map_err(unavailable)?;
-    let capture = capture.setnonblock().map_err(unavailable)?;
-    match filter {
-        Some(filter) => filtered(config, capture, filter, true),
-        None => Ok(capture),
+    let mut capture = capture.setnonblock().map_err(unavailable)?;
+    if let Some(filter) = filter {
+        set_filter(config, &mut capture, filter, true)?;
     }
+    Ok(capture)
 }
 
 /// From now on only what passes `filter`.
-pub(super) fn filtered(
+pub(super) fn set_filter(
     config: &InterfaceConfig,
-    mut capture: Capture<Active>,
+    capture: &mut Capture<Active>,
     filter: &str,
     optimise: bool,
-) -> Result<Capture<Active>, CaptureError> {
-    match capture.filter(filter, optimise) {
-        Ok(()) => Ok(capture),
-        Err(error) => Err(CaptureError::new(&config.name, ErrorKind::Filter(reason(error)))),
-    }
+) -> Result<(), CaptureError> {
+    let set = capture.filter(filter, optimise);
+    set.map_err(|error| CaptureError::new(&config.name, ErrorKind::Filter(reason(error))))
 }
 
 /// An interface that is not there yet. Who opens it, when it is, needs the permission to capture

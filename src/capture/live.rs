@@ -1,6 +1,6 @@
 //! One network interface, as one thread reads it.
 
-use super::activate::{Awaited, InterfaceConfig, Link, Retry, filtered, open};
+use super::activate::{Awaited, InterfaceConfig, Link, Retry, open, set_filter};
 use super::error::{CaptureError, ErrorKind};
 use super::file::reason;
 use super::socket;
@@ -9,7 +9,6 @@ use crate::net::Timestamp;
 use crossbeam_channel::{Receiver, bounded};
 use pcap::{Active, Capture};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -108,6 +107,13 @@ impl Received {
             self.drops.interface += u64::from(by_interface);
         }
         self.said = (said.received, said.dropped, said.if_dropped);
+    }
+
+    /// From now on another capture is asked.
+    fn begin(&mut self, capture: &mut Capture<Active>) {
+        if let Ok(said) = capture.stats() {
+            self.said = (said.received, said.dropped, said.if_dropped);
+        }
     }
 
     /// What the kernel took in will not be read any more.
@@ -239,50 +245,49 @@ impl Interface {
     /// Takes up an interface that was removed, when it is time and it is there.
     fn try_again(&mut self, mut link: Link, mut retry: Retry) -> Result<Next, CaptureError> {
         thread::sleep(TICK);
-        if !retry.is_due() {
+        if !retry.is_due() || !socket::is_up(&link.capture, &self.config.name) {
             self.state = State::Gone(link, retry);
             return Ok(quiet());
         }
-        let InterfaceConfig { name, promiscuous, filter, .. } = &self.config;
-        let rebound = match link.reserve.take() {
-            None => socket::rebind(&link.capture, name, *promiscuous).map(|()| false),
-            Some(reserve) => match socket::rebind(&reserve, name, *promiscuous) {
-                Ok(()) => {
-                    let filter = filter.as_deref().unwrap_or("");
-                    let reserve = filtered(&self.config, reserve, filter, true)?;
-                    self.ledger.ask(&mut link.capture);
-                    self.ledger.said = (0, 0, 0);
-                    link.capture = reserve;
-                    Ok(true)
-                }
-                Err(error) => {
-                    link.reserve = Some(reserve);
-                    Err(error)
-                }
-            },
-        };
-        match rebound {
-            Ok(reduced) => {
+        match self.take_up(&mut link) {
+            Ok(how) => {
                 self.state = State::Open(link);
-                let kind = if reduced { ErrorKind::BackOnOneThread } else { ErrorKind::Back };
-                Err(CaptureError::new(name, kind))
+                Err(CaptureError::new(&self.config.name, how))
             }
-            Err(error) => {
+            Err(problem) => {
                 self.state = State::Gone(link, retry);
-                // Another reason than that it is not there is worth telling.
-                match error.kind() {
-                    io::ErrorKind::InvalidData => Err(self.unavailable(error.to_string())),
-                    _ => Ok(quiet()),
-                }
+                // One after the other would not say more than that it is gone.
+                if self.status.is_some() { Err(problem) } else { Ok(quiet()) }
             }
         }
     }
 
+    /// Takes up an interface that was removed and is there again. A member of a fan-out group
+    /// cannot: the reserve does.
+    fn take_up(&mut self, link: &mut Link) -> Result<ErrorKind, CaptureError> {
+        let InterfaceConfig { name, promiscuous, filter, .. } = &self.config;
+        let rebind = |capture: &Capture<Active>| {
+            socket::rebind(capture, name, *promiscuous)
+                .map_err(|error| self.unavailable(error.to_string()))
+        };
+        let Some(reserve) = &mut link.reserve else {
+            return rebind(&link.capture).map(|()| ErrorKind::Back);
+        };
+        rebind(reserve)?;
+        set_filter(&self.config, reserve, filter.as_deref().unwrap_or(""), true)?;
+        self.ledger.ask(&mut link.capture);
+        link.capture = link.reserve.take().ok_or_else(|| self.back())?;
+        self.ledger.begin(&mut link.capture);
+        Ok(ErrorKind::BackOnOneThread)
+    }
+
     fn lose(&mut self, error: pcap::Error) -> Result<Next, CaptureError> {
         self.is_open(false);
+        let mut is_gone = false;
         self.state = match std::mem::replace(&mut self.state, State::Over) {
             State::Open(mut link) | State::Down(mut link) => {
                 self.ledger.ask(&mut link.capture);
+                is_gone = !socket::is_up(&link.capture, &self.config.name);
                 State::Gone(link, Retry::soon())
             }
             State::Ending(mut link, _) => {
@@ -292,6 +297,10 @@ impl Interface {
             }
             state => state,
         };
+        // That it is gone one says for all.
+        if is_gone && self.status.is_none() {
+            return Ok(quiet());
+        }
         Err(self.unavailable(reason(error)))
     }
 

@@ -14,6 +14,7 @@
 #![allow(unsafe_code, reason = "see above")]
 
 use rustix::net::netdevice::name_to_index;
+use rustix::net::sockopt::socket_error;
 use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsFd, AsRawFd};
@@ -83,6 +84,8 @@ pub(super) fn is_up(socket: &impl AsFd, name: &str) -> bool {
 pub(super) fn rebind(socket: &impl AsFd, name: &str, promiscuous: bool) -> io::Result<()> {
     let index = name_to_index(socket, name)?;
     let before = address(socket)?;
+    // That the interface went down is known, and would be taken for the new one's state.
+    let _ = socket_error(socket)?;
     bind(socket, index as i32, before.sll_protocol)?;
     let after = address(socket)?;
     if before.sll_hatype != 0 && before.sll_hatype != after.sll_hatype {

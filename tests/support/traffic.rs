@@ -25,10 +25,12 @@ pub fn frames(packets: Vec<Timed>) -> Vec<u8> {
     pcap_of(ETHERNET, &packets.into_iter().map(frame).collect::<Vec<_>>())
 }
 
-/// A capture in `folder` in which `n` objects are put under `AES256`.
+/// A capture in `folder` in which `n` objects are put under `AES256`, on a connection of its own
+/// for each `n`.
 pub fn puts(folder: &Path, n: usize) -> PathBuf {
     let file = folder.join(format!("puts-{n}"));
-    let packets = connection(endpoint(1, 4000), endpoint(2, 80), &put(n, "AES256").packets);
+    let client = endpoint(1, 4000 + n as u16);
+    let packets = connection(client, endpoint(2, 80), &put(n, "AES256").packets);
     fs::write(&file, frames(packets)).expect("a file can be written");
     file
 }

@@ -37,9 +37,18 @@ impl Wire {
 
     /// Joins the two ends.
     pub fn plug(&self) {
-        let far = ["peer", "name", "far", "netns", &self.far];
-        ip(&[&["link", "add", "tap", "netns", &self.near, "type", "veth"][..], &far].concat());
-        for (space, end) in [(&self.near, "tap"), (&self.far, "far")] {
+        self.join("tap", "far");
+    }
+
+    /// Joins them a second time: `tap2`, `far2`.
+    pub fn plug_another(&self) {
+        self.join("tap2", "far2");
+    }
+
+    fn join(&self, tap: &str, far: &str) {
+        let ends = ["link", "add", tap, "netns", &self.near, "type", "veth"];
+        ip(&[&ends[..], &["peer", "name", far, "netns", &self.far]].concat());
+        for (space, end) in [(&self.near, tap), (&self.far, far)] {
             ip(&["-n", space, "link", "set", end, "mtu", "65535", "up"]);
         }
     }
