@@ -89,7 +89,7 @@ pub struct Tunnel {
     /// The encapsulation.
     pub kind: TunnelKind,
     /// What tells tunnels of the kind apart: the VXLAN or Geneve network, the NVGRE subnet, the
-    /// GRE key, the ERSPAN session, the bottom MPLS label, the GTP-U endpoint.
+    /// GRE key, the ERSPAN session, the bottom MPLS label, the GTP-U endpoint, the PPPoE session.
     pub id: Option<u32>,
 }
 
@@ -122,6 +122,8 @@ pub enum TunnelKind {
     SixIn4,
     /// 3GPP TS 29.281.
     GtpU,
+    /// RFC 2516.
+    Pppoe,
 }
 
 impl TunnelKind {
@@ -137,6 +139,7 @@ impl TunnelKind {
             Self::IpIp => "ipip",
             Self::SixIn4 => "6in4",
             Self::GtpU => "gtp-u",
+            Self::Pppoe => "pppoe",
         }
     }
 }

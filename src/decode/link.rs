@@ -83,13 +83,23 @@ pub(super) fn network<'a>(frame: &Frame<'a>) -> Result<(Network<'a>, Option<Tunn
             let maybe_padded = ethernet && wire_len <= ETHERNET_MIN_PAYLOAD;
             return Ok((Network { data: rest, wire_len, maybe_padded }, tunnel));
         }
-        if layer == Layer::Mpls {
-            let label = u32::from(u16_at(rest, 0)?) << 4 | u32::from(take(rest, 3)?[2] >> 4);
-            tunnel = Some(Tunnel { kind: TunnelKind::Mpls, id: Some(label) });
-        }
+        tunnel = entered(layer, rest)?.or(tunnel);
         (layer, rest) = peel(layer, rest)?;
     }
     Err(PacketFate::Malformed)
+}
+
+/// The tunnel that a layer is.
+fn entered(layer: Layer, data: &[u8]) -> Result<Option<Tunnel>, PacketFate> {
+    let (kind, id) = match layer {
+        Layer::Mpls => {
+            let label = u32::from(u16_at(data, 0)?) << 4 | u32::from(take(data, 3)?[2] >> 4);
+            (TunnelKind::Mpls, label)
+        }
+        Layer::Pppoe => (TunnelKind::Pppoe, u32::from(u16_at(data, 2)?)),
+        _ => return Ok(None),
+    };
+    Ok(Some(Tunnel { kind, id: Some(id) }))
 }
 
 /// The first layer of a link type, its pseudo-header taken off.

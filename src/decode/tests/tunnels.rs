@@ -135,6 +135,19 @@ fn below_mpls_anything_is_recognised_that_is_sent_there() {
 }
 
 #[test]
+fn pppoe_is_known_by_its_session() {
+    let session = [0x11, 0, 0x12, 0x34, 0, 90];
+    let plain = ethernet(&[&[0x88, 0x64], &session, &[0, 0x21], &v4(TEXT)]);
+    let got = tunnel_of(Config::default(), LinkType::ETHERNET, &plain);
+    assert_eq!(got.as_deref(), Ok("pppoe:4660"));
+    // What is inside is nearer.
+    let [outer, _] = in_ip(IpNumber::IPV4, &v4(TEXT));
+    let tunnelled = ethernet(&[&[0x88, 0x64], &session, &[0, 0x21], &outer]);
+    let got = tunnel_of(Config::default(), LinkType::ETHERNET, &tunnelled);
+    assert_eq!(got.as_deref(), Ok("ipip"));
+}
+
+#[test]
 fn other_ports_are_vxlan_only_when_told() {
     let frame = ethernet(&[&[8, 0], &v4(TEXT)]);
     let data = udp_to(9999, &[&[8, 0, 0, 0, 0, 0, 1, 0][..], &frame].concat());
