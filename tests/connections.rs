@@ -2,6 +2,7 @@
 
 mod support;
 
+use support::listener::listen_for;
 use support::script::Script;
 
 fn get(path: &str) -> String {
@@ -31,6 +32,16 @@ fn keep_alive() {
 fn joined_in_the_middle_of_a_body() {
     let script = Script::joined().s("rest of a body").c(get("/1")).s(ok("1", "abc"));
     assert_eq!(script.hear(), ["/1(0) 1(3)"]);
+}
+
+#[test]
+fn what_waits_for_lost_bytes_is_heard_though_nothing_follows() {
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\nX-Id: 1\r\n\r\n12345";
+    let script =
+        Script::opened().c(get("/1")).s(head).lose().s("67890").c(get("/2")).s(ok("2", ""));
+    assert_eq!(listen_for(&script.packets, 0), []);
+    let targets: Vec<_> = listen_for(&script.packets, 5).into_iter().map(|h| h.target).collect();
+    assert_eq!(targets, [Some("/1".to_owned()), Some("/2".to_owned())]);
 }
 
 #[test]

@@ -520,6 +520,19 @@ impl<T> Flow<T> {
         }
     }
 
+    /// Gives up waiting when no segment came to tell how long it has been.
+    pub(super) fn pass_time<C: Consumer<Connection = T>>(
+        &mut self,
+        cx: &mut Context<'_, C>,
+        now: Timestamp,
+    ) {
+        let over = |stall: &mut Stall| now.nanos_since(stall.since) > cx.limits.wait_nanos;
+        if let Some(stall) = self.stall.take_if(over) {
+            self.give_up(cx, stall.acked);
+            self.close_if_done(cx, now);
+        }
+    }
+
     /// Passes over the holes before `upto` in each direction.
     fn give_up<C: Consumer<Connection = T>>(
         &mut self,

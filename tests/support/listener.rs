@@ -3,6 +3,7 @@
 use super::conversation::{Packet, endpoint};
 use sealwatch::flow::{FlowTable, Limits};
 use sealwatch::http::{Exchange, Http, Peers, Reader, RequestHead, ResponseHead};
+use sealwatch::net::Timestamp;
 
 /// What was heard of an exchange.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,6 +52,18 @@ impl Reader for Listener {
             response_body: exchange.response_body_bytes,
         });
     }
+}
+
+/// Listens to one connection's packets, and on for a while after the last; not to the end.
+pub fn listen_for(packets: &[Packet], seconds: i64) -> Vec<Heard> {
+    let mut table = FlowTable::new(Http::new(Listener::default()), Limits::default());
+    for packet in packets {
+        packet.with(endpoint(1, 40_000), endpoint(2, 80), |segment| table.segment(segment));
+    }
+    let last = packets.last().map_or(0, |packet| packet.time);
+    table.sweep(Timestamp::from_nanos(last));
+    table.sweep(Timestamp::from_nanos(last + seconds * 1_000_000_000));
+    std::mem::take(&mut table.consumer().reader.heard)
 }
 
 /// Listens to one connection's packets, to the end; checks that every byte has one fate.
