@@ -9,7 +9,8 @@ pub enum PacketFate {
     Segment,
     /// It is a fragment that was kept, and became part of a rebuilt datagram.
     Fragment,
-    /// It was decoded, and holds no TCP: another protocol, an ARP message, an ICMP error.
+    /// It was decoded, and holds no TCP: another protocol (QUIC among them), an ARP message, an
+    /// ICMP error.
     NotTcp,
     /// It is of a link type that is not known here.
     UnknownLink,
@@ -23,7 +24,7 @@ pub enum PacketFate {
     FragmentLost,
     /// It held a segment that had passed a moment before (only where copies are left out).
     Copy,
-    /// It held a segment, and no worker had room for it.
+    /// It held a segment, or what may be QUIC, and no worker had room for it.
     Dropped,
 }
 

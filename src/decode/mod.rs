@@ -1,14 +1,14 @@
 //! decode: from a packet to the TCP segment in it.
 //!
 //! Takes [`Packet`]s. Gives a [`Segment`] where the packet holds one, and otherwise the reason
-//! why not. Link layers, tunnels and IP are taken off here, IP fragments rebuilt within
-//! a bound.
+//! why not; beside it, what a UDP datagram shows of QUIC ([`QuicDatagram`]). Link layers, tunnels
+//! and IP are taken off here, IP fragments rebuilt within a bound.
 //! Promises that every packet has exactly one [`PacketFate`], that bytes are only ever given as
 //! payload when TCP carried them (no Ethernet padding, no trailer), and that no input makes it
 //! panic or grow without bound. Knows nothing of flows: a segment is judged by itself.
 //!
 //! The way of a packet: [`link`] takes off layers in a bounded loop until an IP header stands
-//! first; [`ip`] makes a datagram of it, and [`fragment`] a whole one; [`tcp`] reads the segment.
+//! first; [`ip`] makes a datagram of it, and [`fragment`] a whole one; [`tcp`] reads the segment, [`quic`] looks at UDP.
 //! Where there is another packet instead, [`tunnel`] finds its beginning, and it goes the same
 //! way: the innermost connection is the one that counts.
 
@@ -18,15 +18,18 @@ mod fate;
 mod fragment;
 mod ip;
 mod link;
+mod quic;
 mod segment;
 mod tcp;
 mod tunnel;
+mod udp;
 
 use crate::capture::Packet;
 use etherparse::IpNumber;
 use fragment::Fragments;
 
 pub use fate::{PacketCounts, PacketFate};
+pub use quic::{QuicDatagram, QuicSign};
 pub use segment::{Flags, Segment};
 
 /// More IP headers than any sane nesting of tunnels has.
@@ -72,6 +75,14 @@ pub struct Decoder {
     /// The datagrams that were completed last, of the outer one to the inner.
     rebuilt: [Vec<u8>; MAX_REBUILT],
     counts: PacketCounts,
+    /// What the last packet held instead of a segment.
+    quic: Option<QuicDatagram>,
+}
+
+/// What a packet is examined for.
+enum Found<'a> {
+    Segment(Segment<'a>),
+    Quic(QuicDatagram),
 }
 
 impl Decoder {
@@ -82,26 +93,40 @@ impl Decoder {
             config,
             rebuilt: Default::default(),
             counts: PacketCounts::default(),
+            quic: None,
         }
     }
 
-    /// The segment in a packet.
+    /// The segment in a packet. (For QUIC, see [`take_quic`](Self::take_quic).)
     ///
     /// # Errors
     ///
     /// The packet's fate, where it holds no segment. Every fate is also counted.
     pub fn decode<'a>(&'a mut self, packet: &Packet<'a>) -> Result<Segment<'a>, PacketFate> {
-        let Self { config, fragments, rebuilt, counts } = self;
-        let found =
-            segment(config, fragments, rebuilt, counts, packet).map_err(|fate| match fate {
-                // Nothing was cut off: the packet itself ends within its headers.
-                PacketFate::Truncated if packet.data.len() as u64 >= u64::from(packet.wire_len) => {
-                    PacketFate::Malformed
-                }
-                fate => fate,
-            });
+        let Self { config, fragments, rebuilt, counts, quic } = self;
+        *quic = None;
+        let found = match find(config, fragments, rebuilt, counts, packet) {
+            Ok(Found::Segment(segment)) => Ok(segment),
+            Ok(Found::Quic(datagram)) => {
+                *quic = Some(datagram);
+                Err(PacketFate::NotTcp)
+            }
+            // Nothing was cut off: the packet itself ends within its headers.
+            Err(PacketFate::Truncated)
+                if packet.data.len() as u64 >= u64::from(packet.wire_len) =>
+            {
+                Err(PacketFate::Malformed)
+            }
+            Err(fate) => Err(fate),
+        };
         counts.add(found.as_ref().err().copied().unwrap_or(PacketFate::Segment));
         found
+    }
+
+    /// The datagram to or from UDP port 443 in the last packet that was decoded, whose fate is
+    /// [`PacketFate::NotTcp`]. Given once.
+    pub fn take_quic(&mut self) -> Option<QuicDatagram> {
+        self.quic.take()
     }
 
     /// What became of the packets so far. A fragment that still waits for others counts as
@@ -115,6 +140,11 @@ impl Decoder {
         self.counts.revise(PacketFate::Segment, PacketFate::Dropped, packets);
     }
 
+    /// So many packets that held a [`QuicDatagram`] were dropped.
+    pub fn dropped_quic(&mut self, packets: u64) {
+        self.counts.revise(PacketFate::NotTcp, PacketFate::Dropped, packets);
+    }
+
     /// There will be no more packets: gives up what waits for fragments.
     pub fn finish(&mut self) {
         let lost = self.fragments.clear();
@@ -123,13 +153,13 @@ impl Decoder {
 }
 
 /// The way of a packet, through every tunnel to the segment.
-fn segment<'a>(
+fn find<'a>(
     config: &Config,
     fragments: &mut Fragments,
     rebuilt: &'a mut [Vec<u8>; MAX_REBUILT],
     counts: &mut PacketCounts,
     packet: &Packet<'a>,
-) -> Result<Segment<'a>, PacketFate> {
+) -> Result<Found<'a>, PacketFate> {
     let mut frame = link::frame(packet)?;
     let mut tunnel = None;
     let mut rebuilt = rebuilt.iter_mut();
@@ -145,12 +175,20 @@ fn segment<'a>(
             datagram = whole?;
         }
         let (protocol, payload) = ip::upper_layer(&datagram)?;
+        let key_tunnel = if config.key_holds_tunnel { tunnel } else { None };
         if protocol == IpNumber::TCP {
             let segment = tcp::segment(packet.time, &datagram, payload, config.verify_checksums)?;
-            let key_tunnel = if config.key_holds_tunnel { tunnel } else { None };
-            return Ok(Segment { tunnel, flow: segment.flow.within(key_tunnel), ..segment });
+            let flow = segment.flow.within(key_tunnel);
+            return Ok(Found::Segment(Segment { tunnel, flow, ..segment }));
         }
-        let inner = tunnel::inner(protocol, payload, &config.vxlan_ports)?;
+        let inner = match tunnel::inner(protocol, payload, &config.vxlan_ports) {
+            Err(PacketFate::NotTcp) if protocol == IpNumber::UDP => {
+                let seen = quic::datagram(packet.time, &datagram, payload, &config.vxlan_ports)?;
+                let flow = seen.flow.within(key_tunnel);
+                return Ok(Found::Quic(QuicDatagram { flow, ..seen }));
+            }
+            inner => inner?,
+        };
         tunnel = Some(inner.tunnel);
         let wire_len = inner.data.len() + datagram.missing;
         frame = link::Frame { layer: inner.layer, data: inner.data, wire_len };

@@ -4,6 +4,7 @@ use crate::net::{Seq, Timestamp};
 use etherparse::{IpNumber, PacketBuilder};
 use proptest::prelude::*;
 
+mod quic;
 mod tunnels;
 
 const TEXT: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";

@@ -2,8 +2,9 @@
 
 use super::PacketFate;
 use super::link::{Layer, after, take, u16_at};
+use super::udp::{self, Udp};
 use crate::net::{Tunnel, TunnelKind};
-use etherparse::{EtherType, IpNumber, UdpHeaderSlice};
+use etherparse::{EtherType, IpNumber};
 
 /// Ports of VXLAN (RFC 7348 §8.1), and of Linux before that was assigned.
 pub(super) const VXLAN_PORTS: [u16; 2] = [4789, 8472];
@@ -60,17 +61,20 @@ pub(super) fn inner<'a>(
 
 /// Which tunnel a datagram belongs to, its destination port tells.
 fn udp<'a>(data: &'a [u8], vxlan_ports: &[u16]) -> Result<Inner<'a>, PacketFate> {
-    let header = UdpHeaderSlice::from_slice(data).map_err(|_| PacketFate::Truncated)?;
-    let rest = after(data, header.slice().len())?;
-    // 0 where segmentation was left to the hardware.
-    let said = usize::from(header.length()).checked_sub(header.slice().len());
-    let rest = said.and_then(|len| rest.get(..len)).unwrap_or(rest);
-    match header.destination_port() {
-        GENEVE_PORT => geneve(rest),
-        GTP_U_PORT => gtp_u(rest),
-        port if VXLAN_PORTS.contains(&port) || vxlan_ports.contains(&port) => vxlan(rest),
+    let Udp { destination, payload, .. } = udp::datagram(data, 0)?;
+    match destination {
+        GENEVE_PORT => geneve(payload),
+        GTP_U_PORT => gtp_u(payload),
+        _ if is_port(destination, vxlan_ports) => vxlan(payload),
         _ => Err(PacketFate::NotTcp),
     }
+}
+
+/// Whether datagrams to that UDP port belong to a tunnel.
+pub(super) fn is_port(destination: u16, vxlan_ports: &[u16]) -> bool {
+    [GENEVE_PORT, GTP_U_PORT].contains(&destination)
+        || VXLAN_PORTS.contains(&destination)
+        || vxlan_ports.contains(&destination)
 }
 
 /// RFC 7348 §5.
