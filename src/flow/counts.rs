@@ -1,5 +1,6 @@
 //! What became of the payload bytes and connections that the flow room took in.
 
+use super::QuicCounts;
 use std::ops::AddAssign;
 
 /// What became of the payload bytes and connections that came in.
@@ -31,6 +32,8 @@ pub struct Counts {
     pub flows_active: u64,
     /// Bytes that are held now, out of order.
     pub buffered_bytes: u64,
+    /// What there was of QUIC: in nothing above, which is TCP.
+    pub quic: QuicCounts,
 }
 
 impl AddAssign for Counts {
@@ -47,5 +50,6 @@ impl AddAssign for Counts {
         self.flows_evicted += other.flows_evicted;
         self.flows_active += other.flows_active;
         self.buffered_bytes += other.buffered_bytes;
+        self.quic += other.quic;
     }
 }

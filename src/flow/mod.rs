@@ -5,15 +5,19 @@
 //! direction. Promises causal order (a segment is given only after the bytes that its sender
 //! had acknowledged), bounded memory, and that every payload byte it takes is either given on,
 //! counted as a duplicate, or held and counted as held. Knows nothing of HTTP.
+//!
+//! Besides, it tells which datagrams are QUIC connections ([`QuicTable`]), and counts them.
 
 mod chunk;
 mod counts;
 #[expect(clippy::module_inception, reason = "a flow is what this room is about")]
 mod flow;
+mod quic;
 mod stream;
 mod table;
 
 pub use chunk::{Chunk, Consumer, Content, Demand, Turn};
 
 pub use counts::Counts;
+pub use quic::{QuicCounts, QuicTable};
 pub use table::{FlowTable, Limits};

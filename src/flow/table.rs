@@ -35,6 +35,13 @@ pub struct Limits {
     /// How long a connection that ended stays known, so that repeated segments of it do not
     /// look like a new one. The time of TIME-WAIT on Linux.
     pub linger_nanos: u64,
+    /// The most pairs of endpoints with UDP port 443 that are known at once; over that, the one
+    /// that was silent for longest is given up.
+    pub max_quic_connections: usize,
+    /// A QUIC connection that is silent for this long is over. Its endpoints agree on a time-out
+    /// (RFC 9000 §10.1), encrypted; but to outlive middleboxes they have to send every 30 s
+    /// (RFC 9000 §10.1.2). This is twice that.
+    pub quic_idle_nanos: u64,
 }
 
 impl Limits {
@@ -46,6 +53,7 @@ impl Limits {
         Self {
             max_flows: self.max_flows.div_ceil(tables),
             max_kept_bytes_in_all: self.max_kept_bytes_in_all.div_ceil(tables),
+            max_quic_connections: self.max_quic_connections.div_ceil(tables),
             ..self
         }
     }
@@ -64,6 +72,8 @@ impl Default for Limits {
             idle_empty_nanos: 60 * SECOND,
             reset_nanos: 2 * SECOND,
             linger_nanos: 60 * SECOND,
+            max_quic_connections: 1 << 18,
+            quic_idle_nanos: 60 * SECOND,
         }
     }
 }

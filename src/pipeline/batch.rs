@@ -1,7 +1,7 @@
 //! What travels between the threads.
 
 use crate::capture::{CaptureError, Drops};
-use crate::decode::{Flags, PacketCounts, Segment};
+use crate::decode::{Flags, PacketCounts, QuicDatagram, Segment};
 use crate::http::TlsCounts;
 use crate::net::{Direction, FlowKey, Seq, Timestamp, Tunnel};
 use crate::s3::Observation;
@@ -14,7 +14,7 @@ pub(super) const FULL_BYTES: usize = 1 << 20;
 /// How many packets do.
 pub(super) const FULL_PACKETS: u64 = 8_192;
 
-/// Segments for one worker.
+/// Segments, and what may be QUIC, for one worker.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     /// Which source its packets came from.
@@ -23,6 +23,8 @@ pub(super) struct Batch {
     pub(super) number: u64,
     entries: Vec<Entry>,
     payload: Vec<u8>,
+    /// What may be QUIC, in the order of packets.
+    pub(super) quic: Vec<QuicDatagram>,
     /// The latest packet time when the batch was closed.
     pub(super) now: Timestamp,
     /// Whether it is the last of its source.

@@ -4,7 +4,7 @@ use super::batch::{Batch, Dealt, FULL_BYTES, FULL_PACKETS, Message};
 use super::{LIVE_DELAY, Pace};
 use crate::capture::{Next, Packet, PacketSource};
 use crate::decode::{self, Decoder};
-use crate::net::Timestamp;
+use crate::net::{FlowKey, Timestamp};
 use ahash::RandomState;
 use crossbeam_channel::{SendError, Sender, TrySendError};
 use std::time::Instant;
@@ -17,6 +17,15 @@ pub(super) struct Table {
     pub(super) results: Sender<Message>,
     /// One flow goes to one worker, whichever source it is seen on.
     pub(super) hasher: RandomState,
+}
+
+impl Table {
+    fn worker_of(&self, flow: &FlowKey) -> usize {
+        match self.workers.len() {
+            1 => 0,
+            n => (self.hasher.hash_one(flow) % n as u64) as usize,
+        }
+    }
 }
 
 /// Reads `source` to its end, and deals its segments to workers. Ends early when nobody listens
@@ -94,12 +103,10 @@ impl Dealer {
         self.now = self.now.max(packet.time.min(self.previous));
         self.previous = packet.time;
         if let Ok(segment) = self.decoder.decode(packet) {
-            let worker = match self.open.len() {
-                1 => 0,
-                n => (self.table.hasher.hash_one(segment.flow) % n as u64) as usize,
-            };
-            self.open[worker].push(number, &segment);
+            self.open[self.table.worker_of(&segment.flow)].push(number, &segment);
             self.batch_bytes += segment.payload.len();
+        } else if let Some(datagram) = self.decoder.take_quic() {
+            self.open[self.table.worker_of(&datagram.flow)].quic.push(datagram);
         }
     }
 
@@ -115,7 +122,7 @@ impl Dealer {
     fn close(&mut self, source: &mut impl PacketSource, last: bool) -> Result<(), SendError<()>> {
         let gone = SendError(());
         let mut sent = 0;
-        let mut dropped = 0;
+        let (mut dropped, mut dropped_quic) = (0, 0);
         for (open, worker) in self.open.iter_mut().zip(&self.table.workers) {
             let mut batch = std::mem::take(open);
             (batch.source, batch.number) = (self.source, self.number);
@@ -127,11 +134,15 @@ impl Dealer {
             }
             match worker.try_send(batch) {
                 Ok(()) => sent += 1,
-                Err(TrySendError::Full(batch)) => dropped += batch.len(),
+                Err(TrySendError::Full(batch)) => {
+                    dropped += batch.len();
+                    dropped_quic += batch.quic.len() as u64;
+                }
                 Err(TrySendError::Disconnected(_)) => return Err(gone),
             }
         }
         self.decoder.dropped(dropped);
+        self.decoder.dropped_quic(dropped_quic);
         let dealt = Dealt {
             source: self.source,
             batch: self.number,

@@ -5,7 +5,7 @@ use super::batch::{Batch, Message, Outcome};
 use super::dedup::Dedup;
 use super::merge::{Merge, Step};
 use crate::decode::Segment;
-use crate::flow::FlowTable;
+use crate::flow::{self, FlowTable, QuicTable};
 use crate::http::Http;
 use crate::s3::{Observation, S3Reader};
 use crossbeam_channel::{Receiver, Sender};
@@ -33,6 +33,7 @@ pub(super) fn work(
                     }
                 }
                 Step::Done(batch) => {
+                    worker.quic(&batch);
                     worker.pass_time(batch.source, &merge);
                     if results.send(Message::Outcome(worker.outcome(&batch))).is_err() {
                         return;
@@ -46,6 +47,7 @@ pub(super) fn work(
 struct Worker {
     number: usize,
     table: FlowTable<Http<S3Reader>>,
+    quic: QuicTable,
     dedup: Option<Dedup>,
     /// What was observed in each source's batch that is being worked on, in the order of packets.
     observations: Vec<Vec<(u64, Observation)>>,
@@ -57,6 +59,7 @@ impl Worker {
         Self {
             number,
             table: FlowTable::new(Http::new(S3Reader::new(&config.s3)), limits),
+            quic: QuicTable::new(limits),
             dedup: config.dedup.then(Dedup::default),
             observations: (0..sources).map(|_| Vec::new()).collect(),
         }
@@ -70,12 +73,17 @@ impl Worker {
         self.drain(source, packet);
     }
 
+    fn quic(&mut self, batch: &Batch) {
+        batch.quic.iter().for_each(|datagram| self.quic.datagram(datagram));
+    }
+
     /// Ends what time has ended.
     fn pass_time(&mut self, source: usize, merge: &Merge) {
         if merge.has_ended() {
             self.table.close();
         } else {
             self.table.sweep(merge.now());
+            self.quic.sweep(merge.now());
         }
         self.drain(source, AFTER_ALL);
     }
@@ -93,7 +101,7 @@ impl Worker {
             worker: self.number,
             observations: std::mem::take(&mut self.observations[batch.source]),
             copies: self.dedup.as_ref().map_or(0, Dedup::dropped),
-            flow: self.table.counts(),
+            flow: flow::Counts { quic: self.quic.counts(), ..self.table.counts() },
             http: self.table.consumer().counts(),
             tls: self.table.consumer().take_tls().collect(),
         }
