@@ -128,6 +128,12 @@ pub struct BlindSpots {
     pub tls_server_names: BTreeMap<String, ServerName>,
     /// HTTP/2.
     pub http2_connections: u64,
+    /// QUIC on UDP port 443.
+    pub quic_connections: u64,
+    /// Payload bytes of those, both directions. They are UDP's, and in no fate of TCP's payload.
+    pub quic_bytes: u64,
+    /// How many of those were given up for want of room; what goes on counts again.
+    pub quic_evicted: u64,
     /// Not HTTP at all.
     pub other_connections: u64,
 }
@@ -210,6 +216,9 @@ fn ledger(tally: &Tally) -> LedgerSummary {
             tls_connections: ledger.http.tls_connections,
             tls_server_names: server_names(tally),
             http2_connections: ledger.http.http2_connections,
+            quic_connections: ledger.flow.quic.connections,
+            quic_bytes: ledger.flow.quic.bytes,
+            quic_evicted: ledger.flow.quic.evicted,
             other_connections: ledger.http.other_connections,
         },
     }

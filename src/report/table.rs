@@ -110,8 +110,21 @@ impl Table<'_> {
         list(out, "refused", &refused)
     }
 
-    /// Whom encrypted connections were for, those with most bytes first.
+    /// What could not be looked into.
     fn blind(&self, out: &mut String) -> fmt::Result {
+        self.tls(out)?;
+        let blind = &self.summary.ledger.blind;
+        if blind.quic_connections == 0 {
+            return Ok(());
+        }
+        writeln!(out)?;
+        self.styled(out, Style::new().bold(), "not looked into: QUIC (UDP port 443)")?;
+        let connections = counted(blind.quic_connections, "connection");
+        writeln!(out, "    {connections}, {}", HumanBytes(blind.quic_bytes))
+    }
+
+    /// Whom encrypted connections were for, those with most bytes first.
+    fn tls(&self, out: &mut String) -> fmt::Result {
         let mut names: Vec<_> = self.summary.ledger.blind.tls_server_names.iter().collect();
         if names.is_empty() {
             return Ok(());
@@ -150,7 +163,9 @@ impl Table<'_> {
 
     fn verdict(&self, out: &mut String) -> fmt::Result {
         let ledger = &self.summary.ledger;
-        let escaped = ledger.gaps > 0 || !self.summary.verdict.starts_with("examined 100 % ");
+        let escaped = ledger.gaps > 0
+            || ledger.blind.quic_connections > 0
+            || !self.summary.verdict.starts_with("examined 100 % ");
         let colour = if escaped { AnsiColor::Yellow } else { AnsiColor::Green };
         let verdict = &self.summary.verdict;
         self.styled(out, colour.on_default(), &format!("Ledger: {verdict}."))
@@ -285,6 +300,8 @@ mod tests {
         for name in ["a", "b", "c", "d", "e", "f", &"g".repeat(200)] {
             tally.tls(&name.into(), TlsCounts { connections: 1, bytes: name.len() as u64 });
         }
+        tally.ledger.flow.quic.connections = 2;
+        tally.ledger.flow.quic.bytes = 2_048;
         tally.period = Some((Timestamp::from_nanos(0), Timestamp::from_nanos(1)));
         Summary::new(&tally, Vec::new())
     }
@@ -301,6 +318,7 @@ mod tests {
             assert!(text.contains("does not mean \"unencrypted\""));
             assert!(!text.contains('\u{1b}'));
             assert!(text.contains("    and 2 more\n"), "{text}");
+            assert!(text.contains("QUIC (UDP port 443)\n    2 connections, 2.00 KiB\n"), "{text}");
         }
     }
 

@@ -159,8 +159,11 @@ fn of_ledger(tally: &Tally) -> Vec<MetricFamily> {
     ];
     let packets = PacketFate::ALL.map(|fate| (fate.as_str(), ledger.packets.get(fate)));
     let bytes = ByteFate::ALL.map(|fate| (fate.as_str(), ledger.bytes(fate)));
-    let evicted =
-        [("idle", ledger.flow.flows_timed_out), ("table_full", ledger.flow.flows_evicted)];
+    let evicted = [
+        ("idle", ledger.flow.flows_timed_out),
+        ("table_full", ledger.flow.flows_evicted),
+        ("quic_table_full", ledger.flow.quic.evicted),
+    ];
     let exchanges = [("object_store", object_store), ("other", other)];
     let [blind_connections, blind_bytes] = blind(tally);
     let mut build = Family::gauge("build_info", "Which sealwatch this is; always 1.");
@@ -180,7 +183,7 @@ fn of_ledger(tally: &Tally) -> Vec<MetricFamily> {
         now("flows_active", "TCP connections known now.", ledger.flow.flows_active),
         now("buffered_bytes", "Payload held out of order.", ledger.flow.buffered_bytes),
         now("buffered_bytes_limit", "How much can be.", ledger.buffered_bytes_limit),
-        by("flows_evicted_total", "TCP connections given up.", "reason", &evicted),
+        by("flows_evicted_total", "Connections given up: TCP, and QUIC.", "reason", &evicted),
         by("label_overflow_total", &overflow, "label", &tally.overflows()),
         build.done(),
     ]
@@ -188,15 +191,19 @@ fn of_ledger(tally: &Tally) -> Vec<MetricFamily> {
 
 /// Connections that could not be looked into, and their bytes.
 fn blind(tally: &Tally) -> [MetricFamily; 2] {
-    let mut connections =
-        Family::counter("blind_connections_total", "TCP connections that were not looked into.");
-    let mut bytes = Family::counter("blind_bytes_total", "Payload that was not looked into.");
+    let mut connections = Family::counter(
+        "blind_connections_total",
+        "Connections that were not looked into: of TCP, and QUIC on UDP port 443.",
+    );
+    let mut bytes = Family::counter(
+        "blind_bytes_total",
+        "Payload that was not looked into: of TCP, and of UDP where it is QUIC.",
+    );
+    // Those of no name are there from the beginning, at 0: a rate needs something to rise from.
     let mut add = |kind: &str, server_name: &str, n: u64, b: u64| {
-        if n > 0 || b > 0 {
-            let labels = pairs([("kind", kind), ("server_name", server_name)]);
-            connections.add(labels.clone(), n);
-            bytes.add(labels, b);
-        }
+        let labels = pairs([("kind", kind), ("server_name", server_name)]);
+        connections.add(labels.clone(), n);
+        bytes.add(labels, b);
     };
     let http = &tally.ledger.http;
     let (mut unnamed_connections, mut unnamed_bytes) = (http.tls_connections, http.tls_bytes);
@@ -207,6 +214,8 @@ fn blind(tally: &Tally) -> [MetricFamily; 2] {
     }
     add("tls", "", unnamed_connections, unnamed_bytes);
     add("http2", "", http.http2_connections, http.http2_bytes);
+    let quic = &tally.ledger.flow.quic;
+    add("quic", "", quic.connections, quic.bytes);
     add("other", "", http.other_connections, http.ignored_bytes);
     [connections, bytes].map(Family::done)
 }

@@ -12,7 +12,8 @@ pub struct Ledger {
     pub drops: Drops,
     /// What became of packets.
     pub packets: PacketCounts,
-    /// What became of payload bytes and connections on their way to streams.
+    /// What became of payload bytes and connections on their way to streams; and what there was
+    /// of QUIC, whose bytes are none of TCP's and so none of [`bytes`](Self::bytes).
     pub flow: flow::Counts,
     /// What became of the streams' bytes.
     pub http: http::Counts,
@@ -68,6 +69,11 @@ impl Ledger {
         }
     }
 
+    /// How many connections could not be looked into: TLS, HTTP/2 and QUIC.
+    pub fn blind_connections(&self) -> u64 {
+        self.http.tls_connections + self.http.http2_connections + self.flow.quic.connections
+    }
+
     /// How many packets could not be decoded.
     pub fn undecodable_packets(&self) -> u64 {
         use PacketFate::{BadChecksum, FragmentLost, Malformed, Truncated, UnknownLink};
@@ -107,12 +113,17 @@ impl Verdict<'_> {
         if all == 0 { 1.0 } else { examined as f64 / all as f64 }
     }
 
-    /// Whether nothing at all escaped: no gap, no byte blind or lost, no packet
-    /// undecoded or dropped.
+    /// Whether nothing at all escaped: no gap, no byte blind or lost, no connection blind, no
+    /// packet undecoded or dropped.
     pub fn is_whole(&self) -> bool {
         let (examined, all) = self.parts();
-        let escaped = self.0.flow.gaps + self.0.undecodable_packets() + self.0.dropped_packets();
-        examined == all && escaped == 0
+        let escaped = [
+            self.0.flow.gaps,
+            self.0.blind_connections(),
+            self.0.undecodable_packets(),
+            self.0.dropped_packets(),
+        ];
+        examined == all && escaped == [0; 4]
     }
 
     fn parts(&self) -> (u64, u64) {
@@ -126,7 +137,7 @@ impl Verdict<'_> {
 impl fmt::Display for Verdict<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (examined, all) = self.parts();
-        let Ledger { flow, http, .. } = self.0;
+        let Ledger { flow, .. } = self.0;
         // Never rounded up to 100 %.
         let per_mille =
             if all == 0 { 1000 } else { (u128::from(examined) * 1000 / u128::from(all)) as u64 };
@@ -139,7 +150,7 @@ impl fmt::Display for Verdict<'_> {
         if flow.gap_bytes > 0 {
             write!(f, " ({} bytes)", flow.gap_bytes)?;
         }
-        let blind = http.tls_connections + http.http2_connections;
+        let blind = self.0.blind_connections();
         if blind > 0 {
             write!(f, ", {blind} blind connection{}", plural(blind))?;
         }
@@ -182,5 +193,15 @@ mod tests {
              1 packet not decoded, 3 packets dropped"
         );
         assert!(!ledger.verdict().is_whole());
+    }
+
+    #[test]
+    fn quic_is_blind_and_takes_nothing_from_the_payload_of_tcp() {
+        let mut ledger = Ledger::default();
+        ledger.flow.quic.connections = 1;
+        ledger.flow.quic.bytes = 5_000;
+        let verdict = ledger.verdict().to_string();
+        assert_eq!(verdict, "examined 100 % of payload bytes, 0 gaps, 1 blind connection");
+        assert_eq!((ledger.verdict().is_whole(), ledger.discrepancy()), (false, 0));
     }
 }
