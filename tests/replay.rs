@@ -2,6 +2,7 @@
 
 mod support;
 
+use etherparse::PacketBuilder;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{Read, Write};
@@ -707,4 +708,70 @@ fn encrypted_connections_are_counted_by_the_name_they_ask_for() {
     }
     let table = replay(&[], &[&file]).ok().out;
     assert!(table.contains("    s3.example.com: 3 connections, "), "{table}");
+}
+
+/// A UDP datagram between endpoint 1 at `port` and endpoint 2 at 443, one of the two ways.
+fn quic(time: i64, port: u16, from_client: bool, payload: &[u8]) -> Timed {
+    let ends = [([192, 0, 2, 1], port), ([192, 0, 2, 2], 443)];
+    let [(from, from_port), (to, to_port)] = if from_client { ends } else { [ends[1], ends[0]] };
+    let mut packet = Vec::new();
+    let builder = PacketBuilder::ipv4(from, to, 64).udp(from_port, to_port);
+    builder.write(&mut packet, payload).expect("a packet can be written");
+    (time, packet)
+}
+
+#[test]
+fn quic_is_counted_as_a_blind_spot_and_the_ledger_still_closes() {
+    let initial = [&[0xc3, 0, 0, 0, 1, 8][..], &[9; 8], &[0], &[7; 1_185]].concat();
+    let negotiation = [&[0xaf, 0, 0, 0, 0, 0, 8][..], &[9; 8], &[0, 0, 0, 1]].concat();
+    let short = [&[0x5c][..], &[0xfe; 99]].concat();
+    let maybe_turn = [&[0x4c][..], &[0xfe; 49]].concat();
+    let dtls = [&[22, 0xfe, 0xfd][..], &[0; 60]].concat();
+    let second = 1_000_000_000;
+    let mut all = three_puts();
+    let tcp = all.len();
+    // Seen from the beginning; once more with the same port, much later.
+    for start in [0, 300] {
+        all.push(quic(start * second, 1, true, &initial));
+        all.push(quic(start * second + 1, 1, false, &negotiation));
+        all.push(quic((start + 59) * second, 1, false, &maybe_turn));
+    }
+    // Thirty that are joined later, in turns.
+    for i in 0..4 {
+        all.extend((0..30).map(|n| quic(second + i, 100 + n, i % 2 == 0, &short)));
+    }
+    // Something else.
+    all.extend([&dtls, &short, &short, &short].map(|data| quic(2, 3, true, data)));
+    all.extend([&maybe_turn; 9].map(|data| quic(2, 4, true, data)));
+    all.sort_by_key(|(time, _)| *time);
+    let folder = Folder::new();
+    let file = folder.write("quic", &pcap(&all));
+    let of =
+        |workers: &str| replay(&["--format", "json", "--workers", workers], &[&file]).ok().json();
+    let json = of("1");
+    let (ledger, blind) = (&json["ledger"], &json["ledger"]["blind"]);
+    let bytes = 2 * (initial.len() + negotiation.len() + maybe_turn.len()) + 120 * short.len();
+    assert_eq!((&blind["quic_connections"], &blind["quic_bytes"]), (&json!(32), &json!(bytes)));
+    assert_eq!(blind["quic_evicted"], 0);
+    // Packets and payload have the fates that they would have without it.
+    assert_eq!(ledger["packets"]["segment"], tcp);
+    assert_eq!(ledger["packets"]["not_tcp"], all.len() - tcp);
+    let fates = ledger["packets"].as_object().expect("fates").values();
+    assert_eq!(fates.filter_map(Value::as_u64).sum::<u64>(), all.len() as u64);
+    assert_eq!(ledger["payload_bytes"]["blind"], 0);
+    assert_eq!(ledger["flows"]["total"], 1);
+    let verdict = "examined 100 % of payload bytes, 0 gaps, 32 blind connections";
+    assert_eq!(json["verdict"], verdict);
+    assert_eq!(json["exchanges"]["object_store"], 3);
+    assert_eq!(json, of("8"));
+    let metrics = replay(&["--format", "prometheus"], &[&file]).ok().out;
+    for (name, n) in [("connections", 32), ("bytes", bytes)] {
+        let line = format!("sealwatch_blind_{name}_total{{kind=\"quic\",server_name=\"\"}} {n}\n");
+        assert!(metrics.contains(&line), "{metrics}");
+    }
+    let table = replay(&[], &[&file]).ok().out;
+    assert!(
+        table.contains("not looked into: QUIC (UDP port 443)\n    32 connections, "),
+        "{table}"
+    );
 }
