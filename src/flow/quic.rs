@@ -15,8 +15,8 @@
 //! in a hundred connections; by the first datagram alone it would be once in five.
 //!
 //! Once it is QUIC, whatever its endpoints send is. A connection is its endpoints: one that
-//! migrates (RFC 9000 §9) is another one from then on, as its ids are encrypted after that and
-//! nothing else tells.
+//! migrates (RFC 9000 §9) is another one from then on, as the ids that it goes on with were agreed
+//! on under encryption.
 
 use super::Limits;
 use crate::decode::{QuicDatagram, QuicSign};

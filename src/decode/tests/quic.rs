@@ -171,3 +171,28 @@ fn padding_is_no_payload() {
     let seen = seen(&mut Decoder::new(Config::default()), &frame);
     assert_eq!(seen, Some((QuicSign::ShortHeader, 21)));
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        rng_seed: proptest::test_runner::RngSeed::Fixed(1),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn no_payload_makes_it_panic_and_its_length_is_never_more_than_the_wire_s(
+        first in any::<u8>(),
+        version in 0u32..3,
+        noise in prop::collection::vec(0u8..40, 0..60),
+        cut in 0usize..70,
+        ports in (440u16..446, 440u16..446),
+    ) {
+        let payload = [&[first][..], &version.to_be_bytes(), &noise].concat();
+        let whole = udp_v4(ports.0, ports.1, &payload);
+        let mut packet = packet(LinkType::RAW, &whole[..whole.len() - cut.min(whole.len())]);
+        packet.wire_len = whole.len() as u32;
+        let seen = seen(&mut Decoder::new(Config::default()), &packet);
+        prop_assert!(seen.is_none_or(|(_, bytes)| bytes == payload.len() as u64));
+        prop_assert!(seen.is_none() || ports.0 == 443 || ports.1 == 443);
+    }
+}
