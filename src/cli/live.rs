@@ -1,6 +1,7 @@
 //! `sealwatch live`: counts of what passes on interfaces, for Prometheus to scrape.
 
 use super::Exit;
+use super::config;
 use super::events::{self, Events};
 use super::log::Log;
 use super::problems::Problems;
@@ -27,6 +28,9 @@ use tracing::{error, info, warn};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
+    #[command(flatten)]
+    config: config::Source,
+
     /// An interface to capture on; any stands for all of them. Repeatable
     #[arg(short, long, value_name = "INTERFACE", required = true)]
     interface: Vec<String>,
@@ -77,13 +81,21 @@ pub(super) struct Arguments {
     log: Log,
 }
 
+impl Arguments {
+    /// What makes no sense, though each argument for itself does.
+    pub(super) fn nonsense(&self) -> Option<String> {
+        self.traffic.nonsense()
+    }
+}
+
 /// Captures until SIGTERM or SIGINT.
 pub(super) fn live(arguments: Arguments) -> Exit {
-    if let Some(nonsense) = arguments.traffic.nonsense() {
+    if let Some(nonsense) = arguments.nonsense() {
         eprintln!("sealwatch: {nonsense}");
         return Exit::Usage;
     }
     arguments.log.start();
+    arguments.config.tell();
     match watch(&arguments) {
         Ok(()) => Exit::Done,
         Err(error) => {

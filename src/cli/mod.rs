@@ -5,6 +5,7 @@
 //! error with what was being done and to what, and that the exit code says how it ended
 //! ([`Exit`]).
 
+mod config;
 mod events;
 mod interfaces;
 mod live;
@@ -38,7 +39,7 @@ pub enum Exit {
     long_about = "Watches plaintext HTTP and answers, per host: which S3 server-side encryption \
                   modes do clients ask for, which do stores say they applied, where do the two \
                   differ, and how much could not be judged.",
-    after_help = "Exit codes: 0 done; 1 something could not be read or written; 2 usage.",
+    after_help = "Exit codes: 0 done; 1 something could not be read or written; 2 arguments or configuration make no sense.",
     max_term_width = 100,
     subcommand_required = true,
     arg_required_else_help = true
@@ -54,19 +55,26 @@ enum Command {
     Replay(replay::Arguments),
     /// Count what passes on interfaces, and serve the counts to Prometheus
     Live(live::Arguments),
+    /// Look after files for `live --config`
+    Config(config::Arguments),
     /// List the interfaces that can be captured on
     Interfaces,
 }
 
 /// Runs what the process's arguments say.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
     if let Err(error) = confine::forbid_core_files() {
         eprintln!("sealwatch: warning: {error}");
     }
+    let argv: Vec<_> = std::env::args_os().collect();
+    let arguments = match config::parse(&argv) {
+        Ok(arguments) => arguments,
+        Err(exit) => return ExitCode::from(exit as u8),
+    };
     let exit = match arguments.command {
         Command::Replay(arguments) => replay::replay(arguments),
         Command::Live(arguments) => live::live(arguments),
+        Command::Config(arguments) => config::config(&arguments),
         Command::Interfaces => interfaces::interfaces(),
     };
     ExitCode::from(exit as u8)
