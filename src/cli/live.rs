@@ -5,6 +5,7 @@ use super::config;
 use super::events::{self, Events};
 use super::log::Log;
 use super::problems::Problems;
+use super::service::Service;
 use super::traffic::Traffic;
 use crate::capture::{self, Awaited, Interface, InterfaceConfig, InterfaceStatus, Severity};
 use crate::confine::{self, Measure, Paths};
@@ -112,6 +113,7 @@ fn watch(arguments: &Arguments) -> Result<()> {
     let server = Server::bind(address).with_context(|| format!("cannot listen on {address}"))?;
     let address = server.address().unwrap_or(address);
     let tally = Arc::new(Mutex::new(Tally::new(arguments.traffic.limits(arguments.max_hosts))));
+    let status = status(tally.clone(), statuses.clone());
     let served = served(&tally, statuses).context("cannot register the metrics")?;
     let measures = confine(arguments, awaited, &stop)?;
     show(&measures, &served.registry).context("cannot register the metrics")?;
@@ -127,12 +129,14 @@ fn watch(arguments: &Arguments) -> Result<()> {
         .name("http".to_owned())
         .spawn(move || server.serve(served, is_over))
         .context("cannot start a thread")?;
-    let mut teller = Teller { all: arguments.all, problems: Problems::default(), events };
+    let service = Service::start(parts.len(), stop, status)?;
+    let mut teller = Teller { all: arguments.all, problems: Problems::default(), events, service };
     let config = arguments.traffic.pipeline(Pace::Live);
     let Ok(()) = pipeline::run(parts, &config, &tally, |event| teller.tell(event));
     if let Some(events) = teller.events {
         events.close();
     }
+    teller.service.end();
     over.store(true, Ordering::Relaxed);
     match serving.join() {
         Ok(served) => served.context("cannot serve metrics")?,
@@ -253,11 +257,25 @@ fn served(tally: &tally::Shared, statuses: Vec<Arc<InterfaceStatus>>) -> Result<
             up.with_label_values(&[&status.name]).set(i64::from(status.is_open()));
         }
     };
-    let unready = move || {
-        let closed = statuses.iter().filter(|status| !status.is_open());
-        closed.map(|status| format!("not capturing on {}", status.name)).collect()
-    };
+    let unready = move || unready(&statuses);
     Ok(Served { registry, unready: Box::new(unready), refresh: Box::new(refresh) })
+}
+
+/// What is not captured on, one line each.
+fn unready(statuses: &[Arc<InterfaceStatus>]) -> Vec<String> {
+    let closed = statuses.iter().filter(|status| !status.is_open());
+    closed.map(|status| format!("not capturing on {}", status.name)).collect()
+}
+
+/// How it goes, in one line.
+fn status(tally: tally::Shared, statuses: Vec<Arc<InterfaceStatus>>) -> impl Fn() -> String {
+    move || {
+        let mut parts = unready(&statuses);
+        let tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+        let packets = tally.ledger.packets.total();
+        parts.push(format!("{packets} packets; {}", tally.ledger.verdict()));
+        parts.join("; ")
+    }
 }
 
 /// Says what happens on standard error, and records it.
@@ -265,6 +283,7 @@ struct Teller {
     all: bool,
     problems: Problems,
     events: Option<Events>,
+    service: Service,
 }
 
 impl Teller {
@@ -293,6 +312,7 @@ impl Teller {
                 }
             }
             Event::Observed(_) => {}
+            Event::Counted { source } => self.service.beat(source),
         }
         Ok(())
     }

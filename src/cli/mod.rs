@@ -14,6 +14,7 @@ mod output;
 mod problems;
 mod progress;
 mod replay;
+mod service;
 mod traffic;
 
 use crate::confine;

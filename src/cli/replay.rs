@@ -219,7 +219,7 @@ impl Run<'_> {
                     self.bar.say(&format!("note: {note}"));
                 }
             }
-            Event::Observed(_) => {}
+            Event::Observed(_) | Event::Counted { .. } => {}
         }
         Ok(())
     }

@@ -51,6 +51,7 @@ pub(super) fn gather<E>(
             for observation in &observations {
                 sink(Event::Observed(observation))?;
             }
+            sink(Event::Counted { source })?;
         }
     }
     Ok(())

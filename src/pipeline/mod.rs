@@ -77,6 +77,13 @@ pub struct Config {
 pub enum Event<'e> {
     /// Something was observed. It has been counted.
     Observed(&'e Observation),
+    /// All is counted that a source gave up to some moment, and what was observed in it is told:
+    /// it goes all the way through. Live, this happens every few milliseconds, also where no packets
+    /// come.
+    Counted {
+        /// Its place among the sources.
+        source: usize,
+    },
     /// Something could not be read. What follows is read all the same.
     Problem(CaptureError),
 }

@@ -195,3 +195,43 @@ fn live_what_no_worker_has_room_for_is_dropped_and_counted() {
     let heads = ledger.http.requests + ledger.http.responses;
     assert!(heads <= segments && (heads < segments) == (ledger.http.lost_bytes > 0));
 }
+
+/// A source on which nothing comes, and which hangs as long as `hangs` is there.
+struct Quiet {
+    hangs: Option<crossbeam_channel::Receiver<()>>,
+    left: u32,
+}
+
+impl PacketSource for Quiet {
+    fn next(&mut self, _: &mut dyn FnMut(&Packet<'_>)) -> Result<Next, CaptureError> {
+        if let Some(hangs) = self.hangs.take() {
+            let _ = hangs.recv();
+        }
+        self.left -= 1;
+        if self.left == 0 {
+            return Ok(Next::End);
+        }
+        Ok(Next::Idle(Timestamp::from_nanos(0)))
+    }
+}
+
+#[test]
+fn what_is_counted_is_told_of_each_source_also_where_nothing_comes() {
+    let (release, hangs) = bounded(0);
+    let mut release = Some(release);
+    let mut counted = Vec::new();
+    let sources = vec![Quiet { hangs: Some(hangs), left: 10 }, Quiet { hangs: None, left: 10 }];
+    let config = Config { pace: Pace::Lossless, ..config(2) };
+    let ran: Result<(), ()> = run(sources, &config, &tally(), |event| {
+        if let Event::Counted { source } = event {
+            counted.push(source);
+        }
+        // The one that hangs holds up neither the other nor, then, itself.
+        if counted.len() == 10 {
+            release.take();
+        }
+        Ok(())
+    });
+    assert_eq!(ran, Ok(()));
+    assert_eq!(counted, [[1; 10], [0; 10]].concat());
+}
