@@ -333,6 +333,9 @@ impl PacketSource for Interface {
         match read {
             Ok(()) => {
                 self.ledger.given += 1;
+                if self.ledger.given == 1 {
+                    self.is_open(true);
+                }
                 Ok(Next::Packet)
             }
             Err(pcap::Error::TimeoutExpired) => self.idle(),

@@ -3,6 +3,7 @@
 //! A thread of its own writes. A full disk or a reader that does not read holds up nobody: what
 //! cannot be written is counted.
 
+use super::log::Limiter;
 use crate::report;
 use crate::s3::Record;
 use anyhow::{Context, Result};
@@ -81,6 +82,7 @@ impl Events {
             reopen,
             counts: counts.clone(),
             failing: false,
+            limiter: Limiter::default(),
         };
         let writer = thread::Builder::new()
             .name("events".to_owned())
@@ -171,8 +173,9 @@ struct Writer {
     pending: u64,
     reopen: Arc<AtomicBool>,
     counts: Counts,
-    /// Whether it was told that writing fails.
+    /// Whether writing fails.
     failing: bool,
+    limiter: Limiter,
 }
 
 impl Writer {
@@ -209,8 +212,10 @@ impl Writer {
         match self.sink.flush() {
             Ok(()) => {
                 self.counts.written(std::mem::take(&mut self.pending));
-                if std::mem::take(&mut self.failing) {
-                    info!("writing {} again", self.path.display());
+                if std::mem::take(&mut self.failing)
+                    && let Some(more) = self.limiter.admit("again")
+                {
+                    info!("writing {} again{more}", self.path.display());
                 }
             }
             Err(error) => self.fail(&error),
@@ -220,8 +225,10 @@ impl Writer {
     /// Gives up what is in the buffer, and tries again with what follows.
     fn fail(&mut self, error: &io::Error) {
         self.counts.lost(std::mem::take(&mut self.pending));
-        if !std::mem::replace(&mut self.failing, true) {
-            warn!("cannot write {}: {error}", self.path.display());
+        if !std::mem::replace(&mut self.failing, true)
+            && let Some(more) = self.limiter.admit("failing")
+        {
+            warn!("cannot write {}: {error}{more}", self.path.display());
         }
         let torn = self.sink.get_ref().torn;
         self.open();
@@ -236,10 +243,13 @@ impl Writer {
                 // Not flushed again: that has been tried.
                 drop(old.into_parts());
             }
-            Err(error) if !std::mem::replace(&mut self.failing, true) => {
-                warn!("cannot open {}: {error}", self.path.display());
+            Err(error) => {
+                if !std::mem::replace(&mut self.failing, true)
+                    && let Some(more) = self.limiter.admit("failing")
+                {
+                    warn!("cannot open {}: {error}{more}", self.path.display());
+                }
             }
-            Err(_) => {}
         }
     }
 }

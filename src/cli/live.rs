@@ -4,21 +4,19 @@ use super::Exit;
 use super::config;
 use super::events::{self, Events};
 use super::log::Log;
-use super::problems::Problems;
 use super::service::Service;
+use super::teller::Teller;
 use super::traffic::Traffic;
-use crate::capture::{self, Awaited, Interface, InterfaceConfig, InterfaceStatus, Severity};
+use crate::capture::{self, Awaited, Interface, InterfaceConfig, InterfaceStatus};
 use crate::confine::{self, Measure, Paths};
 use crate::export::{Served, Server};
-use crate::pipeline::{self, Event, Pace};
-use crate::s3::{Finding, Observation};
+use crate::pipeline::{self, Pace};
 use crate::tally::{self, Tally};
 use anyhow::{Context, Result};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{IntGaugeVec, Opts, Registry};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -130,13 +128,10 @@ fn watch(arguments: &Arguments) -> Result<()> {
         .spawn(move || server.serve(served, is_over))
         .context("cannot start a thread")?;
     let service = Service::start(parts.len(), stop, status)?;
-    let mut teller = Teller { all: arguments.all, problems: Problems::default(), events, service };
+    let mut teller = Teller::new(arguments.all, tally.clone(), events, service);
     let config = arguments.traffic.pipeline(Pace::Live);
     let Ok(()) = pipeline::run(parts, &config, &tally, |event| teller.tell(event));
-    if let Some(events) = teller.events {
-        events.close();
-    }
-    teller.service.end();
+    teller.end();
     over.store(true, Ordering::Relaxed);
     match serving.join() {
         Ok(served) => served.context("cannot serve metrics")?,
@@ -275,45 +270,5 @@ fn status(tally: tally::Shared, statuses: Vec<Arc<InterfaceStatus>>) -> impl Fn(
         let packets = tally.ledger.packets.total();
         parts.push(format!("{packets} packets; {}", tally.ledger.verdict()));
         parts.join("; ")
-    }
-}
-
-/// Says what happens on standard error, and records it.
-struct Teller {
-    all: bool,
-    problems: Problems,
-    events: Option<Events>,
-    service: Service,
-}
-
-impl Teller {
-    fn tell(&mut self, event: Event<'_>) -> Result<(), Infallible> {
-        match event {
-            Event::Problem(problem) => {
-                let interface = problem.path.display();
-                match problem.severity() {
-                    Severity::Notice => info!(%interface, "{problem}"),
-                    Severity::Warning => warn!(%interface, "{problem}"),
-                    Severity::Error => error!(%interface, "{problem}"),
-                }
-            }
-            Event::Observed(Observation::Found { subject, finding, value: Some(value) })
-                if *finding == Finding::UnknownValue =>
-            {
-                if let Some(note) = self.problems.unknown_value(&subject.host, value) {
-                    warn!(host = %subject.host, "{note}");
-                }
-            }
-            Event::Observed(Observation::Over(record)) => {
-                if let Some(events) = &mut self.events
-                    && (record.object_store || self.all)
-                {
-                    events.record(record);
-                }
-            }
-            Event::Observed(_) => {}
-            Event::Counted { source } => self.service.beat(source),
-        }
-        Ok(())
     }
 }

@@ -1,6 +1,9 @@
-//! What a service says: one line an event, on standard error.
+//! What a service says: one line an event, on standard error, and not without end of one cause.
 
 use clap::ValueEnum;
+use std::collections::HashMap;
+use std::fmt;
+use std::time::{Duration, Instant};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -51,5 +54,87 @@ impl Log {
             Format::Text => log.init(),
             Format::Json => log.json().flatten_event(true).init(),
         }
+    }
+}
+
+/// How many messages of one cause may follow each other at once.
+const BURST: u32 = 10;
+/// How often there may be one more.
+const REFILL: Duration = Duration::from_secs(60);
+/// How many causes are told apart; there are a few for each interface and file.
+const MAX_CAUSES: usize = 1_024;
+
+/// Lets messages through, cause by cause, as long as they are not too many. What is lasting shows in
+/// metrics.
+#[derive(Default)]
+pub(super) struct Limiter(HashMap<String, Cause>);
+
+struct Cause {
+    left: u32,
+    /// When `left` was last brought up to date.
+    since: Instant,
+    left_out: u64,
+}
+
+/// How many messages of the same cause were left out before this one: what to add to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LeftOut(u64);
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => Ok(()),
+            n => write!(f, " ({n} more like this were left out)"),
+        }
+    }
+}
+
+impl Limiter {
+    /// Whether a message of that cause may be written.
+    pub(super) fn admit(&mut self, cause: &str) -> Option<LeftOut> {
+        self.admit_at(cause, Instant::now())
+    }
+
+    fn admit_at(&mut self, cause: &str, now: Instant) -> Option<LeftOut> {
+        if self.0.len() >= MAX_CAUSES && !self.0.contains_key(cause) {
+            return None;
+        }
+        let new = || Cause { left: BURST, since: now, left_out: 0 };
+        let cause = self.0.entry(cause.to_owned()).or_insert_with(new);
+        let refilled = now.duration_since(cause.since).as_secs() / REFILL.as_secs();
+        if refilled > 0 {
+            cause.left = cause.left.saturating_add(refilled as u32).min(BURST);
+            cause.since = now;
+        }
+        if cause.left == 0 {
+            cause.left_out += 1;
+            return None;
+        }
+        cause.left -= 1;
+        Some(LeftOut(std::mem::take(&mut cause.left_out)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_cause_is_told_a_few_times_and_then_now_and_then() {
+        let mut limiter = Limiter::default();
+        let begun = Instant::now();
+        let mut admit = |cause: &str, seconds| {
+            limiter.admit_at(cause, begun + Duration::from_secs(seconds)).map(|out| out.to_string())
+        };
+        for _ in 0..BURST {
+            assert_eq!(admit("a", 0).as_deref(), Some(""));
+        }
+        assert_eq!((admit("a", 1), admit("a", 59)), (None, None));
+        assert_eq!(admit("b", 59).as_deref(), Some(""), "another cause");
+        assert_eq!(admit("a", 60).as_deref(), Some(" (2 more like this were left out)"));
+        assert_eq!(admit("a", 61), None);
+        // After an hour of quiet no more than at first.
+        let told = (0..20).filter(|_| admit("a", 3_600).is_some()).count();
+        assert_eq!(told as u32, BURST);
     }
 }

@@ -15,6 +15,7 @@ mod problems;
 mod progress;
 mod replay;
 mod service;
+mod teller;
 mod traffic;
 
 use crate::confine;

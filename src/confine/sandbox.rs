@@ -80,6 +80,7 @@ const CALLS: &[c_long] = &[
     // was.
     libc::SYS_accept4,
     libc::SYS_bind,
+    libc::SYS_connect,
     libc::SYS_getsockname,
     libc::SYS_getpeername,
     libc::SYS_getsockopt,
