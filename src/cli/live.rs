@@ -9,8 +9,9 @@ use super::teller::Teller;
 use super::traffic::Traffic;
 use crate::capture::{self, Awaited, Interface, InterfaceConfig, InterfaceStatus};
 use crate::confine::{self, Measure, Paths};
-use crate::export::{Served, Server};
+use crate::export::{Server, Site};
 use crate::pipeline::{self, Pace};
+use crate::report::Summary;
 use crate::tally::{self, Tally};
 use anyhow::{Context, Result};
 use prometheus::process_collector::ProcessCollector;
@@ -112,10 +113,10 @@ fn watch(arguments: &Arguments) -> Result<()> {
     let address = server.address().unwrap_or(address);
     let tally = Arc::new(Mutex::new(Tally::new(arguments.traffic.limits(arguments.max_hosts))));
     let status = status(tally.clone(), statuses.clone());
-    let served = served(&tally, statuses).context("cannot register the metrics")?;
+    let site = site(&tally, statuses).context("cannot register the metrics")?;
     let measures = confine(arguments, awaited, &stop)?;
-    show(&measures, &served.registry).context("cannot register the metrics")?;
-    let events = arguments.events.as_deref().map(|path| Events::open(path, &served.registry));
+    show(&measures, &site.registry).context("cannot register the metrics")?;
+    let events = arguments.events.as_deref().map(|path| Events::open(path, &site.registry));
     let events = events.transpose()?;
     info!(%address, "serving metrics at http://{address}/metrics");
     let over = Arc::new(AtomicBool::new(false));
@@ -125,7 +126,7 @@ fn watch(arguments: &Arguments) -> Result<()> {
     };
     let serving = thread::Builder::new()
         .name("http".to_owned())
-        .spawn(move || server.serve(served, is_over))
+        .spawn(move || server.serve(site, is_over))
         .context("cannot start a thread")?;
     let service = Service::start(parts.len(), stop, status)?;
     let mut teller = Teller::new(arguments.all, tally.clone(), events, service);
@@ -240,7 +241,7 @@ fn show(measures: &[Measure], registry: &Registry) -> prometheus::Result<()> {
     registry.register(Box::new(gauge))
 }
 
-fn served(tally: &tally::Shared, statuses: Vec<Arc<InterfaceStatus>>) -> Result<Served> {
+fn site(tally: &tally::Shared, statuses: Vec<Arc<InterfaceStatus>>) -> Result<Site> {
     let registry = tally::registry(tally.clone())?;
     registry.register(Box::new(ProcessCollector::for_self()))?;
     let help = "Whether the interface is open, up and read; 0 while it is not there.";
@@ -252,8 +253,17 @@ fn served(tally: &tally::Shared, statuses: Vec<Arc<InterfaceStatus>>) -> Result<
             up.with_label_values(&[&status.name]).set(i64::from(status.is_open()));
         }
     };
-    let unready = move || unready(&statuses);
-    Ok(Served { registry, unready: Box::new(unready), refresh: Box::new(refresh) })
+    let counted = tally.clone();
+    let summary = move || {
+        let tally = counted.lock().unwrap_or_else(PoisonError::into_inner);
+        Summary::new(&tally, Vec::new())
+    };
+    Ok(Site {
+        registry,
+        refresh: Box::new(refresh),
+        summary: Box::new(summary),
+        unready: Box::new(move || unready(&statuses)),
+    })
 }
 
 /// What is not captured on, one line each.

@@ -1,0 +1,16 @@
+//! What is served, over whatever connection.
+
+use crate::report::Summary;
+use prometheus::Registry;
+
+/// What there is to serve.
+pub struct Site {
+    /// The metrics.
+    pub registry: Registry,
+    /// Called before metrics are gathered.
+    pub refresh: Box<dyn Fn() + Send + Sync>,
+    /// All counts, as they stand.
+    pub summary: Box<dyn Fn() -> Summary + Send + Sync>,
+    /// What is not ready, one line each; empty when everything is.
+    pub unready: Box<dyn Fn() -> Vec<String> + Send + Sync>,
+}
