@@ -68,6 +68,8 @@ pub(super) struct Link {
     /// What takes the interface up again when it was removed, where `capture` is in a fan-out
     /// group, which cannot be moved. Until then nothing passes its filter.
     pub(super) reserve: Option<Capture<Active>>,
+    /// Whether it is a network interface, which can go down; `any`, for one, is not.
+    pub(super) can_go_down: bool,
 }
 
 /// Opens an interface for all its threads. The first one also gets the reserve, where there is
@@ -77,8 +79,11 @@ pub(super) struct Link {
 /// packets, as those before it do: at the very beginning a few can come twice, and none is missed.
 pub(super) fn open(config: &InterfaceConfig) -> Result<Vec<Link>, CaptureError> {
     let first = activate(config)?;
+    // libpcap opens those only that are up.
+    let can_go_down = socket::is_up(&first, &config.name);
+    let link = |capture, reserve| Link { capture, reserve, can_go_down };
     if config.threads <= 1 {
-        return Ok(vec![Link { capture: first, reserve: None }]);
+        return Ok(vec![link(first, None)]);
     }
     let refused = |error: io::Error| {
         let reason = format!("its packets cannot be dealt out among threads: {error}");
@@ -87,11 +92,11 @@ pub(super) fn open(config: &InterfaceConfig) -> Result<Vec<Link>, CaptureError> 
     let mut reserve = activate(&InterfaceConfig { filter: None, ..config.clone() })?;
     set_filter(config, &mut reserve, NOTHING, false)?;
     let group = socket::form_group(&first).map_err(refused)?;
-    let mut links = vec![Link { capture: first, reserve: Some(reserve) }];
+    let mut links = vec![link(first, Some(reserve))];
     for _ in 1..config.threads {
         let capture = activate(config)?;
         socket::join_group(&capture, group).map_err(refused)?;
-        links.push(Link { capture, reserve: None });
+        links.push(link(capture, None));
     }
     Ok(links)
 }
@@ -138,19 +143,28 @@ pub(super) fn set_filter(
 pub struct Awaited {
     pub(super) config: InterfaceConfig,
     /// The threads that wait for their parts of it.
-    pub(super) readers: Vec<Sender<Link>>,
+    pub(super) readers: Vec<Sender<Result<Link, CaptureError>>>,
 }
 
 impl Awaited {
     /// Tries to open it. Whether there is nothing left to wait for.
     fn try_open(&self) -> bool {
-        // Why it is not there was told when it was first tried.
-        let Ok(links) = open(&self.config) else { return false };
-        for (reader, link) in self.readers.iter().zip(links) {
-            // A reader that has ended needs nothing.
-            let _ = reader.send(link);
+        match open(&self.config) {
+            Ok(links) => {
+                for (reader, link) in self.readers.iter().zip(links) {
+                    // A reader that has ended needs nothing.
+                    let _ = reader.send(Ok(link));
+                }
+                true
+            }
+            // That it is not there was told when it was first tried.
+            Err(error) if matches!(error.kind, ErrorKind::Unavailable(_)) => false,
+            Err(error) => {
+                // The first speaks for all; it may not have read yet what was told last.
+                let _ = self.readers.first().map(|reader| reader.try_send(Err(error)));
+                false
+            }
         }
-        true
     }
 }
 

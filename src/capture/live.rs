@@ -3,6 +3,7 @@
 use super::activate::{Awaited, InterfaceConfig, Link, Retry, open, set_filter};
 use super::error::{CaptureError, ErrorKind};
 use super::file::reason;
+use super::received::Received;
 use super::socket;
 use super::{Drops, LinkType, Next, Packet, PacketSource};
 use crate::net::Timestamp;
@@ -21,10 +22,6 @@ const TICK: Duration = Duration::from_millis(10);
 const SETTLE: Duration = Duration::from_millis(25);
 /// How long to go on reading, once capturing is to end, what the kernel has.
 const LAST_PATIENCE: Duration = Duration::from_secs(1);
-/// How often the kernel is asked for what it dropped and whether the interface is up: that is
-/// slower than to read packets.
-const ASK_EVERY: Duration = Duration::from_millis(500);
-
 /// How an interface does, for whoever asks.
 #[derive(Debug)]
 pub struct InterfaceStatus {
@@ -64,7 +61,7 @@ pub struct Interface {
 
 enum State {
     /// Somebody else opens it.
-    Awaited(Receiver<Link>),
+    Awaited(Receiver<Result<Link, CaptureError>>),
     Open(Link),
     /// It is open, and down.
     Down(Link),
@@ -73,54 +70,6 @@ enum State {
     /// The last is being read, since then.
     Ending(Link, Instant),
     Over,
-}
-
-/// What libpcap counts, since the beginning.
-struct Received {
-    drops: Drops,
-    /// Packets that were read.
-    given: u64,
-    /// Packets that the kernel took in, read or not.
-    taken: u64,
-    /// What libpcap said last. It counts in 32 bits.
-    said: (u32, u32, u32),
-    asked: Instant,
-}
-
-impl Received {
-    fn new() -> Self {
-        Self { drops: Drops::default(), given: 0, taken: 0, said: (0, 0, 0), asked: Instant::now() }
-    }
-
-    /// Brings the counts up to date.
-    fn ask(&mut self, capture: &mut Capture<Active>) {
-        self.asked = Instant::now();
-        let Ok(said) = capture.stats() else { return };
-        let (received, kernel, interface) = self.said;
-        // The kernel counts what it dropped as received, too.
-        let dropped = u64::from(said.dropped.wrapping_sub(kernel));
-        self.taken += u64::from(said.received.wrapping_sub(received)).saturating_sub(dropped);
-        self.drops.kernel += dropped;
-        // An interface that was made anew counts from zero: no huge number, but none.
-        let by_interface = said.if_dropped.wrapping_sub(interface);
-        if by_interface <= u32::MAX / 2 {
-            self.drops.interface += u64::from(by_interface);
-        }
-        self.said = (said.received, said.dropped, said.if_dropped);
-    }
-
-    /// From now on another capture is asked.
-    fn begin(&mut self, capture: &mut Capture<Active>) {
-        if let Ok(said) = capture.stats() {
-            self.said = (said.received, said.dropped, said.if_dropped);
-        }
-    }
-
-    /// What the kernel took in will not be read any more.
-    fn give_up_rest(&mut self) {
-        self.drops.kernel += self.taken.saturating_sub(self.given);
-        self.given = self.given.max(self.taken);
-    }
 }
 
 impl Interface {
@@ -151,7 +100,7 @@ impl Interface {
         Ok(Opened { parts: states.into_iter().map(part).collect(), status, awaited })
     }
 
-    fn is_open(&self, open: bool) {
+    fn set_open(&self, open: bool) {
         if let Some(status) = &self.status {
             status.open.store(open, Ordering::Relaxed);
         }
@@ -177,7 +126,7 @@ impl Interface {
             State::Awaited(_) => State::Over,
             state @ (State::Ending(..) | State::Over) => state,
         };
-        self.is_open(false);
+        self.set_open(false);
     }
 
     /// There was nothing to read.
@@ -201,9 +150,16 @@ impl Interface {
     }
 
     /// Sees whether the interface was opened by now.
-    fn await_link(&mut self, links: Receiver<Link>) -> Result<Next, CaptureError> {
+    fn await_link(
+        &mut self,
+        links: Receiver<Result<Link, CaptureError>>,
+    ) -> Result<Next, CaptureError> {
         match links.recv_timeout(TICK) {
-            Ok(link) => {
+            Ok(Err(problem)) => {
+                self.state = State::Awaited(links);
+                return Err(problem);
+            }
+            Ok(Ok(link)) => {
                 self.state = State::Open(link);
                 if self.status.is_some() {
                     return Err(self.back());
@@ -223,12 +179,11 @@ impl Interface {
     /// Waits for packets; tells when the interface goes down or up.
     fn look_up(&mut self, mut link: Link, was_down: bool) -> Result<Next, CaptureError> {
         let mut is_down = was_down;
-        if was_down || self.ledger.asked.elapsed() >= ASK_EVERY {
+        if was_down || self.ledger.is_due() {
             self.ledger.ask(&mut link.capture);
-            let all = self.config.name == "any";
-            is_down = !all && !socket::is_up(&link.capture, &self.config.name);
+            is_down = link.can_go_down && !socket::is_up(&link.capture, &self.config.name);
         }
-        self.is_open(!is_down);
+        self.set_open(!is_down);
         wait_for_packets(&link.capture);
         if is_down {
             // It may be reported ready for reading without end.
@@ -282,7 +237,7 @@ impl Interface {
     }
 
     fn lose(&mut self, error: pcap::Error) -> Result<Next, CaptureError> {
-        self.is_open(false);
+        self.set_open(false);
         let mut is_gone = false;
         self.state = match std::mem::replace(&mut self.state, State::Over) {
             State::Open(mut link) | State::Down(mut link) => {
@@ -332,9 +287,8 @@ impl PacketSource for Interface {
         let read = link.capture.next_packet().map(|packet| take(&live_packet(&packet, link_type)));
         match read {
             Ok(()) => {
-                self.ledger.given += 1;
-                if self.ledger.given == 1 {
-                    self.is_open(true);
+                if self.ledger.gave() == 1 {
+                    self.set_open(true);
                 }
                 Ok(Next::Packet)
             }
@@ -344,7 +298,7 @@ impl PacketSource for Interface {
     }
 
     fn drops(&mut self) -> Drops {
-        if self.ledger.asked.elapsed() >= ASK_EVERY
+        if self.ledger.is_due()
             && let State::Open(link) | State::Ending(link, _) = &mut self.state
         {
             self.ledger.ask(&mut link.capture);

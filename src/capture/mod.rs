@@ -20,6 +20,7 @@ mod framing;
 mod interfaces;
 mod live;
 mod progress;
+mod received;
 mod socket;
 mod stream;
 

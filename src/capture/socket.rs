@@ -50,7 +50,7 @@ pub(super) fn join_group(socket: &impl AsFd, group: u16) -> io::Result<()> {
     set(socket, libc::PACKET_FANOUT, &(libc::PACKET_FANOUT_HASH << 16 | u32::from(group)))
 }
 
-/// Whether the interface is there and up. What cannot be asked is taken to be.
+/// Whether there is a network interface of that name, and up. What cannot be asked is taken to be.
 pub(super) fn is_up(socket: &impl AsFd, name: &str) -> bool {
     let mut request = libc::ifreq {
         ifr_name: [0; libc::IFNAMSIZ],
