@@ -224,12 +224,14 @@ fn below_mpls(data: &[u8]) -> Result<(Layer, &[u8]), PacketFate> {
     }
 }
 
-/// Whether this looks like a frame around IP, or around a tag.
+/// Whether this looks like a frame around IP, or around another layer that leads to it.
 fn is_ethernet_with_ip(data: &[u8]) -> bool {
     let (Ok(kind), Some(first)) = (u16_at(data, 12), data.get(14)) else { return false };
     match EtherType(kind) {
         EtherType::IPV4 => first >> 4 == 4,
         EtherType::IPV6 => first >> 4 == 6,
+        PPPOE_SESSION => *first == 0x11,
+        MPLS | MPLS_MULTICAST => true,
         kind => is_vlan_tag(kind),
     }
 }
