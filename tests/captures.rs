@@ -5,7 +5,7 @@ mod support;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
-use support::binary::{captures, run};
+use support::binary::{captures, run, scenarios};
 
 /// One line of an expectation, or of what was reported.
 type Line = BTreeMap<String, Value>;
@@ -27,20 +27,6 @@ fn sorted(mut lines: Vec<Line>) -> Vec<String> {
     let mut lines: Vec<_> = lines.drain(..).map(|line| format!("{line:?}")).collect();
     lines.sort();
     lines
-}
-
-/// Each scenario's name and files.
-fn scenarios() -> Vec<(String, Vec<String>)> {
-    let index = fs::read_to_string(captures().join("index.json")).expect("index.json is read");
-    let index: BTreeMap<String, Value> = serde_json::from_str(&index).expect("it is JSON");
-    let path = |file: &Value| {
-        let file = file.as_str().expect("a file's name is text");
-        captures().join(file).to_str().expect("paths here are UTF-8").to_owned()
-    };
-    let files = |value: &Value| {
-        value["files"].as_array().expect("files are a list").iter().map(path).collect()
-    };
-    index.iter().map(|(name, value)| (name.clone(), files(value))).collect()
 }
 
 #[test]

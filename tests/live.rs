@@ -4,67 +4,16 @@ mod support;
 
 use std::fs;
 use std::path::Path;
-use support::binary::{captures, run};
+use support::binary::run;
 use support::conversation::endpoint;
+use support::counts::packets;
 use support::pcap::connection;
 use support::traffic::{frames, put, send};
 use support::wire::Wire;
 
-/// The metrics that do not depend on when, and how, packets were read.
-fn counts(metrics: &str) -> Vec<&str> {
-    const LASTING: [&str; 10] = [
-        "requests_total",
-        "responses_total",
-        "mismatches_total",
-        "object_bytes_total",
-        "refusals_total",
-        "findings_total",
-        "http_exchanges_total",
-        "blind_connections_total",
-        "payload_bytes_total",
-        "packets_total",
-    ];
-    let lasts =
-        |line: &&str| LASTING.iter().any(|name| line.starts_with(&format!("sealwatch_{name}{{")));
-    metrics.lines().filter(lasts).collect()
-}
-
-fn packets(metrics: &str) -> u64 {
-    let line = metrics
-        .lines()
-        .find_map(|line| line.strip_prefix("sealwatch_capture_packets_received_total "));
-    line.and_then(|n| n.parse().ok()).unwrap_or(0)
-}
-
 fn offline(file: &Path) -> String {
     let file = file.to_str().expect("paths here are UTF-8");
     run(["replay", "--quiet", "--format", "prometheus", file]).ok().out
-}
-
-/// Live counts of a capture sent over the wire, once its connections have ended with sealwatch's.
-fn online(wire: &Wire, file: &Path, arguments: &[&str]) -> String {
-    let whole = packets(&offline(file));
-    let live = wire.live(arguments);
-    send(wire, file);
-    let metrics = wire.wait("/metrics", |_, text| packets(text) >= whole);
-    let (code, said) = live.end();
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains(&format!("{whole} packets; examined ")), "{said}");
-    metrics
-}
-
-#[test]
-fn captures_count_the_same_live_as_offline() {
-    let wire = Wire::new("same");
-    for name in ["modes", "mismatch", "multipart", "aws-chunked", "s3cmd", "rclone", "odd-headers"]
-    {
-        let file = captures().join(format!("{name}.pcap"));
-        let (live, offline) = (online(&wire, &file, &[]), offline(&file));
-        let (live, offline) = (counts(&live), counts(&offline));
-        // A head's counts move when it is complete; all exchanges here are complete.
-        assert!(live.len() > 10, "{live:?}");
-        assert_eq!(live, offline, "{name}");
-    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Runs the real binary, as a user would.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -55,4 +57,19 @@ pub fn run(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Run {
 /// The captures that come with the project.
 pub fn captures() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("captures")
+}
+
+/// Each one's name and files.
+pub fn scenarios() -> Vec<(String, Vec<String>)> {
+    let index = fs::read_to_string(captures().join("index.json")).expect("index.json is read");
+    let index: BTreeMap<String, serde_json::Value> =
+        serde_json::from_str(&index).expect("it is JSON");
+    let path = |file: &serde_json::Value| {
+        let file = file.as_str().expect("a file's name is text");
+        captures().join(file).to_str().expect("paths here are UTF-8").to_owned()
+    };
+    let files = |value: &serde_json::Value| {
+        value["files"].as_array().expect("files are a list").iter().map(path).collect()
+    };
+    index.iter().map(|(name, value)| (name.clone(), files(value))).collect()
 }

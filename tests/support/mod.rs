@@ -3,6 +3,8 @@
 
 pub mod binary;
 pub mod conversation;
+pub mod counts;
+pub mod frames;
 pub mod listener;
 pub mod pcap;
 pub mod script;

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 const RAW_IP: u32 = 101;
 const SNAPLEN: u32 = 262_144;
 const FILE_HEADER: usize = 24;
-const PACKET_HEADER: usize = 16;
+pub const PACKET_HEADER: usize = 16;
 
 /// A packet, and its time in nanoseconds.
 pub type Timed = (i64, Vec<u8>);
@@ -20,10 +20,7 @@ pub fn pcap(packets: &[Timed]) -> Vec<u8> {
 
 /// A pcap file of packets of that link type.
 pub fn pcap_of(link_type: u32, packets: &[Timed]) -> Vec<u8> {
-    let mut file = Vec::new();
-    for word in [0xa1b2_3c4d, 0x0004_0002, 0, 0, SNAPLEN, link_type] {
-        file.extend(u32::to_le_bytes(word));
-    }
+    let mut file = header(link_type);
     for (time, packet) in packets {
         let (seconds, nanos) = (time.div_euclid(1_000_000_000), time.rem_euclid(1_000_000_000));
         let len = packet.len() as u32;
@@ -33,6 +30,12 @@ pub fn pcap_of(link_type: u32, packets: &[Timed]) -> Vec<u8> {
         file.extend(packet);
     }
     file
+}
+
+/// How a pcap file with nanoseconds begins.
+pub fn header(link_type: u32) -> Vec<u8> {
+    let words = [0xa1b2_3c4d, 0x0004_0002, 0, 0, SNAPLEN, link_type];
+    words.into_iter().flat_map(u32::to_le_bytes).collect()
 }
 
 /// The packets of one connection as IP packets with right checksums.

@@ -1,6 +1,7 @@
 //! A wire between two network namespaces, made for one test and removed after it.
 
 use std::io::Read;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -101,17 +102,36 @@ impl Wire {
         }
     }
 
+    /// Sends a capture of Ethernet frames from the other end, so many packets a second.
+    #[track_caller]
+    pub fn send(&self, file: &Path, pace: &str) -> String {
+        let file = file.to_str().expect("paths here are UTF-8");
+        let sent = self.far("tcpreplay").args(["--intf1=far", pace, file]).output();
+        let sent = sent.expect("tcpreplay starts; `make test` installs it");
+        assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
+        String::from_utf8_lossy(&sent.stdout).into_owned()
+    }
+
     /// `sealwatch live --interface tap ARGUMENTS`, capturing.
     pub fn live(&self, arguments: &[&str]) -> Live {
-        let live = self.begin(arguments);
+        self.live_on("tap", arguments)
+    }
+
+    /// `sealwatch live --interface INTERFACE ARGUMENTS`, capturing.
+    pub fn live_on(&self, interface: &str, arguments: &[&str]) -> Live {
+        let live = self.begin_on(interface, arguments);
         self.wait("/-/ready", |status, _| status == "200");
         live
     }
 
     /// The same, serving; whether it captures is another matter.
     pub fn begin(&self, arguments: &[&str]) -> Live {
+        self.begin_on("tap", arguments)
+    }
+
+    fn begin_on(&self, interface: &str, arguments: &[&str]) -> Live {
         let command = self.near(env!("CARGO_BIN_EXE_sealwatch"));
-        let live = Live::of(command, &[&["--interface", "tap"], arguments].concat());
+        let live = Live::of(command, &[&["--interface", interface], arguments].concat());
         self.wait("/-/healthy", |status, _| status == "200");
         live
     }
