@@ -7,6 +7,7 @@ pub mod counts;
 pub mod frames;
 pub mod listener;
 pub mod pcap;
+pub mod s3;
 pub mod script;
 pub mod traffic;
 pub mod wire;

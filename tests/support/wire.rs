@@ -54,6 +54,20 @@ impl Wire {
         }
     }
 
+    /// Gives both ends addresses, 192.0.2.1 and 2001:db8::1 the near one, 2 the far one; and
+    /// frames of the usual length.
+    pub fn address(&self) {
+        for (space, end, n) in [(&self.near, "tap", 1), (&self.far, "far", 2)] {
+            let all = ["lo", end].map(|name| format!("net.ipv6.conf.{name}.disable_ipv6=0"));
+            let set = self.inside(space, "sysctl").args(["-q", "-w"]).args(all).status();
+            assert!(set.expect("sysctl starts").success());
+            ip(&["-n", space, "link", "set", end, "mtu", "1500"]);
+            ip(&["-n", space, "address", "add", &format!("192.0.2.{n}/24"), "dev", end]);
+            let v6 = format!("2001:db8::{n}/64");
+            ip(&["-n", space, "address", "add", &v6, "dev", end, "nodad"]);
+        }
+    }
+
     /// Takes the wire away.
     pub fn unplug(&self) {
         ip(&["-n", &self.near, "link", "del", "tap"]);
