@@ -8,7 +8,8 @@ use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use support::counts::{family, sum};
-use support::s3::{Server, Told, counts, talk, told_fields};
+use support::mirror::Mirrored;
+use support::s3::{PARTS, SMALL_PARTS, Server, Told, counts, talk, told_fields};
 use support::wire::{Live, Wire};
 
 const COUNTED: [&str; 7] = [
@@ -40,9 +41,10 @@ impl<'w> Watch<'w> {
         Self { wire, live, folder }
     }
 
-    /// Holds counts, records and ledger to what clients told. Gives the records.
+    /// Holds counts, records and ledger to what clients told. Gives the records, and the
+    /// metrics.
     #[track_caller]
-    fn hears(self, told: &[Told]) -> Vec<Value> {
+    fn hears(self, told: &[Told]) -> (Vec<Value>, String) {
         let Self { wire, live, folder } = self;
         let mut expected = counts(told);
         // With the ends of connections the last exchanges are over.
@@ -66,7 +68,7 @@ impl<'w> Watch<'w> {
         let records: Vec<Value> =
             text.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect();
         assert_eq!(sorted(records.iter().map(told_fields)), sorted(told.iter().map(Told::record)));
-        records
+        (records, metrics)
     }
 }
 
@@ -88,8 +90,8 @@ fn on_a_wire_all_is_counted_that_the_client_did() {
     let wire = addressed("e2e");
     let _server = Server::start(|program| wire.near(program));
     let watch = Watch::on(&wire, "tap", &[]);
-    let mut told = talk(|program| wire.far(program), "192.0.2.1:5000");
-    told.extend(talk(|program| wire.far(program), "[2001:db8::1]:5000"));
+    let mut told = talk(|program| wire.far(program), "192.0.2.1:5000", PARTS);
+    told.extend(talk(|program| wire.far(program), "[2001:db8::1]:5000", PARTS));
     assert!(told.len() > 200, "{}", told.len());
     watch.hears(&told);
 }
@@ -99,8 +101,8 @@ fn on_the_loopback_interface_too() {
     let wire = addressed("e2elo");
     let _server = Server::start(|program| wire.near(program));
     let watch = Watch::on(&wire, "lo", &[]);
-    let mut told = talk(|program| wire.near(program), "127.0.0.1:5000");
-    told.extend(talk(|program| wire.near(program), "[::1]:5000"));
+    let mut told = talk(|program| wire.near(program), "127.0.0.1:5000", PARTS);
+    told.extend(talk(|program| wire.near(program), "[::1]:5000", PARTS));
     watch.hears(&told);
 }
 
@@ -109,7 +111,36 @@ fn on_any_interface_too_wherever_it_passes() {
     let wire = addressed("e2eany");
     let _server = Server::start(|program| wire.near(program));
     let watch = Watch::on(&wire, "any", &[]);
-    let mut told = talk(|program| wire.near(program), "127.0.0.1:5000");
-    told.extend(talk(|program| wire.far(program), "192.0.2.1:5000"));
+    let mut told = talk(|program| wire.near(program), "127.0.0.1:5000", PARTS);
+    told.extend(talk(|program| wire.far(program), "192.0.2.1:5000", PARTS));
     watch.hears(&told);
+}
+
+#[test]
+fn on_a_mirrored_port_too() {
+    let wire = Wire::new("e2emir");
+    let mirrored = Mirrored::new(&wire);
+    mirrored.to("far");
+    let _server = Server::start(|program| wire.far(program));
+    let watch = Watch::on(&wire, "tap", &[]);
+    let told = talk(|program| mirrored.client(program), "198.51.100.1:5000", SMALL_PARTS);
+    let (records, _) = watch.hears(&told);
+    assert!(records.iter().all(|record| record["tunnel"].is_null()), "{records:?}");
+}
+
+#[test]
+fn on_a_port_that_is_mirrored_through_a_vxlan_too() {
+    // The usual length has no room for what is put around: the packets come in fragments.
+    for mtu in ["1600", "1500"] {
+        let wire = addressed("e2evx");
+        let mirrored = Mirrored::new(&wire);
+        mirrored.through_vxlan(mtu);
+        let _server = Server::start(|program| wire.far(program));
+        let watch = Watch::on(&wire, "tap", &[]);
+        let told = talk(|program| mirrored.client(program), "198.51.100.1:5000", SMALL_PARTS);
+        let (records, metrics) = watch.hears(&told);
+        let fragments = family(&metrics, "packets_total")["packets_total{fate=\"fragment\"}"];
+        assert_eq!(fragments > 0, mtu == "1500", "{metrics}");
+        assert!(records.iter().all(|record| record["tunnel"] == "vxlan:42"), "{records:?}");
+    }
 }

@@ -1,12 +1,11 @@
 """A real S3 client (boto3) that writes down what it says and hears.
 
-usage: client.py ENDPOINT RECORD
+usage: client.py ENDPOINT RECORD PART...
 
 Does what S3 clients do, under every mode, on connections of its own and on several at once. RECORD
 gets a line of JSON for each exchange: the operation by boto3's name, and what its HTTP library was
-given to send, and gave back.
+given to send, and gave back. An upload has parts of PART bytes.
 """
-import hashlib
 import http.client
 import io
 import json
@@ -20,7 +19,8 @@ from botocore.exceptions import ClientError
 
 SSE = 'x-amz-server-side-encryption'
 FAMILY = (SSE, SSE + '-customer-algorithm')
-ENDPOINT, RECORD = sys.argv[1:]
+ENDPOINT, RECORD, *PARTS = sys.argv[1:]
+PARTS = [int(part) for part in PARTS]
 
 # Recording.
 
@@ -108,12 +108,12 @@ def parts(s3, bucket):
     at = dict(Bucket=bucket, Key='large')
     upload = dict(at, UploadId=s3.create_multipart_upload(**at, **MODES['kms'])['UploadId'])
     tags = []
-    for number, size in enumerate([5 << 20, 1000], 1):
+    for number, size in enumerate(PARTS, 1):
         part = s3.upload_part(**upload, PartNumber=number, Body=b'p' * size)
         tags.append(dict(PartNumber=number, ETag=part['ETag']))
     s3.complete_multipart_upload(**upload, MultipartUpload=dict(Parts=tags))
     got = s3.get_object(**at)['Body'].read()
-    assert hashlib.md5(got).digest() == hashlib.md5(b'p' * ((5 << 20) + 1000)).digest()
+    assert got == b'p' * sum(PARTS)
     given_up = s3.create_multipart_upload(**at, **MODES['aes'])
     s3.abort_multipart_upload(**at, UploadId=given_up['UploadId'])
 

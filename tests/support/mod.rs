@@ -6,6 +6,7 @@ pub mod conversation;
 pub mod counts;
 pub mod frames;
 pub mod listener;
+pub mod mirror;
 pub mod pcap;
 pub mod s3;
 pub mod script;

@@ -70,13 +70,18 @@ impl Drop for Server {
 #[derive(Debug)]
 pub struct Told(Value);
 
+/// Parts of an upload: at least 5 MiB, but for the last.
+pub const PARTS: &[&str] = &["5242880", "1000"];
+/// One part, which a mirror can follow: it is not told to slow down when its queue is full.
+pub const SMALL_PARTS: &[&str] = &["1000"];
+
 /// Lets the client talk to the server at `host`, and gives what it tells.
-pub fn talk(mut inside: impl FnMut(&str) -> Command, host: &str) -> Vec<Told> {
+pub fn talk(inside: impl Fn(&str) -> Command, host: &str, parts: &[&str]) -> Vec<Told> {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let record = folder.path().join("record");
     let endpoint = format!("http://{host}");
     let mut client = inside(&python());
-    client.arg(project("tests/s3/client.py")).arg(endpoint).arg(&record);
+    client.arg(project("tests/s3/client.py")).arg(endpoint).arg(&record).args(parts);
     let Output { status, stderr, .. } = client.output().expect("the client starts");
     assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
     let record = fs::read_to_string(record).expect("the client writes a record");

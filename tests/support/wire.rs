@@ -11,8 +11,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Two namespaces, joined by a veth pair: `tap` in the one, where sealwatch listens, and `far` in
 /// the other.
 pub struct Wire {
-    near: String,
-    far: String,
+    pub near: String,
+    pub far: String,
 }
 
 impl Wire {
@@ -28,7 +28,7 @@ impl Wire {
             let quiet =
                 ["net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1"];
             for setting in quiet {
-                let set = wire.inside(space, "sysctl").args(["-q", "-w", setting]).status();
+                let set = command_in(space, "sysctl").args(["-q", "-w", setting]).status();
                 assert!(set.expect("sysctl starts").success());
             }
         }
@@ -59,7 +59,7 @@ impl Wire {
     pub fn address(&self) {
         for (space, end, n) in [(&self.near, "tap", 1), (&self.far, "far", 2)] {
             let all = ["lo", end].map(|name| format!("net.ipv6.conf.{name}.disable_ipv6=0"));
-            let set = self.inside(space, "sysctl").args(["-q", "-w"]).args(all).status();
+            let set = command_in(space, "sysctl").args(["-q", "-w"]).args(all).status();
             assert!(set.expect("sysctl starts").success());
             ip(&["-n", space, "link", "set", end, "mtu", "1500"]);
             ip(&["-n", space, "address", "add", &format!("192.0.2.{n}/24"), "dev", end]);
@@ -73,20 +73,14 @@ impl Wire {
         ip(&["-n", &self.near, "link", "del", "tap"]);
     }
 
-    fn inside(&self, space: &str, program: &str) -> Command {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", space, program]).stdin(Stdio::null());
-        command
-    }
-
     /// A command at sealwatch's end.
     pub fn near(&self, program: &str) -> Command {
-        self.inside(&self.near, program)
+        command_in(&self.near, program)
     }
 
     /// A command at the other end.
     pub fn far(&self, program: &str) -> Command {
-        self.inside(&self.far, program)
+        command_in(&self.far, program)
     }
 
     /// What sealwatch answers at a path, and the status.
@@ -204,9 +198,27 @@ fn signal(child: &Child, name: &str) {
     assert!(sent.expect("kill starts").success());
 }
 
+/// A command in a namespace.
+pub fn command_in(space: &str, program: &str) -> Command {
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", space, program]).stdin(Stdio::null());
+    command
+}
+
 #[track_caller]
-fn ip(arguments: &[&str]) {
-    let output = Command::new("ip").args(arguments).output().expect("ip starts; it is iproute2's");
+pub fn ip(arguments: &[&str]) {
+    set("ip", arguments);
+}
+
+#[track_caller]
+pub fn tc(arguments: &[&str]) {
+    set("tc", arguments);
+}
+
+#[track_caller]
+fn set(program: &str, arguments: &[&str]) {
+    let output =
+        Command::new(program).args(arguments).output().expect("it starts; iproute2 has it");
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "ip {arguments:?}: {said}");
+    assert!(output.status.success(), "{program} {arguments:?}: {said}");
 }
