@@ -72,7 +72,8 @@ pub struct Told(Value);
 
 /// Parts of an upload: at least 5 MiB, but for the last.
 pub const PARTS: &[&str] = &["5242880", "1000"];
-/// One part, which a mirror can follow: it is not told to slow down when its queue is full.
+/// One part: nothing slows a burst of megabytes down for a mirror, whose copies may then be late, or
+/// lost.
 pub const SMALL_PARTS: &[&str] = &["1000"];
 
 /// Lets the client talk to the server at `host`, and gives what it tells.
