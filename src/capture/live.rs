@@ -19,7 +19,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const TICK: Duration = Duration::from_millis(10);
 /// How long after it passed a packet can be read at the latest: the kernel's delay and its timer's
 /// grain, and then some.
-const SETTLE: Duration = Duration::from_millis(25);
+const SETTLE: Duration = Duration::from_millis(60);
 /// How long to go on reading, once capturing is to end, what the kernel has.
 const LAST_PATIENCE: Duration = Duration::from_secs(1);
 /// How an interface does, for whoever asks.

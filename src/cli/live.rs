@@ -40,8 +40,8 @@ pub(super) struct Arguments {
         value_parser = clap::value_parser!(u32).range(64..=262_144))]
     snaplen: u32,
 
-    /// The kernel's buffer for each interface, in MiB
-    #[arg(short = 'B', long, value_name = "MIB", default_value_t = 16,
+    /// The kernel's buffer for each thread that reads an interface, in MiB
+    #[arg(short = 'B', long, value_name = "MIB", default_value_t = 32,
         value_parser = clap::value_parser!(u32).range(1..=1024))]
     buffer_size: u32,
 
