@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 use support::conversation::endpoint;
 use support::counts::{family, packets, sum};
@@ -53,6 +53,17 @@ fn many(folder: &Path, name: &str, ports: Range<u16>, n: usize) -> (PathBuf, u64
     (file, all.len() as u64)
 }
 
+/// Sends a capture again and again, as fast as it goes, up to a bound.
+fn flood(wire: &Wire, file: &Path) -> Child {
+    wire.far("tcpreplay")
+        .args(["--quiet", "--intf1=far", "--topspeed", "--preload-pcap", "--loop=2000"])
+        .arg(file)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("tcpreplay starts; `make test` installs it")
+}
+
 /// How many packets have arrived where sealwatch listens, by the interface's own count.
 fn arrived(wire: &Wire) -> u64 {
     let count = wire.near("cat").arg("/sys/class/net/tap/statistics/rx_packets").output();
@@ -80,14 +91,7 @@ fn in_heavy_traffic_it_ends_when_told_to_and_accounts_for_what_it_took() {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let (file, all) = many(folder.path(), "heavy", 20_000..20_100, 20);
     let live = wire.live(&["--log-format", "json"]);
-    let mut sender = wire
-        .far("tcpreplay")
-        .args(["--quiet", "--intf1=far", "--topspeed", "--preload-pcap", "--loop=2000"])
-        .arg(&file)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("tcpreplay starts; `make test` installs it");
+    let mut sender = flood(&wire, &file);
     let metrics = wire.wait("/metrics", |_, text| packets(text) > 5 * all);
     assert_eq!(packets(&metrics), sum(&metrics, "packets_total"), "{metrics}");
     assert!(sender.try_wait().expect("it is there").is_none(), "the traffic is over too early");
@@ -103,6 +107,40 @@ fn in_heavy_traffic_it_ends_when_told_to_and_accounts_for_what_it_took() {
     let last = last_word(&said);
     assert!(last["packets"].as_u64() >= Some(packets(&metrics)), "{said}");
     assert!(last["message"].as_str().is_some_and(|m| m.contains(" packets; examined ")), "{said}");
+}
+
+#[test]
+fn removed_and_made_anew_under_traffic_an_interface_is_taken_up_again() {
+    let wire = Wire::new("anew");
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let (during, all) = many(folder.path(), "during", 20_000..20_100, 20);
+    let (after, m) = many(folder.path(), "after", 30_000..30_005, 3);
+    let events = folder.path().join("events");
+    let events_name = events.to_str().expect("paths here are UTF-8");
+    for threads in ["1", "2"] {
+        let _ = fs::remove_file(&events);
+        let live = wire.live(&["--capture-threads", threads, "--events", events_name]);
+        let mut sender = flood(&wire, &during);
+        wire.wait("/metrics", |_, text| packets(text) > all);
+        wire.unplug();
+        wire.wait("/-/ready", |status, _| status == "503");
+        // Its own end of the wire is gone, too.
+        let _ = sender.kill();
+        sender.wait().expect("it ends");
+        wire.plug();
+        wire.wait("/-/ready", |status, _| status == "200");
+        let (before, lost) = taken_and_lost(&wire.get("/metrics").1);
+        wire.send(&after, "--pps=500");
+        let metrics = wire.wait("/metrics", |_, text| packets(text) >= before + m);
+        assert_eq!(taken_and_lost(&metrics), (before + m, lost), "{metrics}");
+        assert_eq!(packets(&metrics), sum(&metrics, "packets_total"), "{metrics}");
+        let (code, said) = live.end();
+        assert_eq!(code, Some(0), "{said}");
+        // What was sent again and again is there more than once.
+        let text = fs::read_to_string(&events).expect("records are written");
+        let whole = |line: &&str| line.contains("/b/after") && line.contains("\"status\":200");
+        assert_eq!(text.lines().filter(whole).count(), 15, "{said}");
+    }
 }
 
 #[test]
