@@ -29,6 +29,20 @@ impl Timestamp {
         self.0
     }
 
+    /// Whether a clock that shows `self` after it showed `before` was set back. Packets that
+    /// overtake each other do not make it seem so.
+    pub fn is_set_back_from(self, before: Self) -> bool {
+        const MORE_THAN_DISORDER: u64 = 10_000_000_000;
+        before.nanos_since(self) > MORE_THAN_DISORDER && before > Self(i64::MIN)
+    }
+
+    /// The later of two moments that one clock showed one after the other, or the second where the
+    /// clock was set back.
+    #[must_use]
+    pub fn then(self, next: Self) -> Self {
+        if next.is_set_back_from(self) { next } else { self.max(next) }
+    }
+
     /// Nanoseconds from `earlier` to `self`; zero when `earlier` is the later one.
     pub const fn nanos_since(self, earlier: Self) -> u64 {
         if self.0 > earlier.0 { self.0.abs_diff(earlier.0) } else { 0 }
@@ -266,6 +280,15 @@ mod tests {
         assert_eq!(up.reverse(), down);
         assert_eq!(there.source(up), a);
         assert_eq!(there.destination(up), b);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_is_followed_and_disorder_is_not() {
+        let seconds = |n| Timestamp::from_parts(n, 0);
+        assert_eq!(seconds(100).then(seconds(101)), seconds(101));
+        assert_eq!(seconds(100).then(seconds(95)), seconds(100));
+        assert_eq!(seconds(4000).then(seconds(400)), seconds(400));
+        assert_eq!(Timestamp::from_nanos(i64::MIN).then(seconds(1)), seconds(1));
     }
 
     #[test]

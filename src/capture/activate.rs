@@ -2,7 +2,7 @@
 
 use super::error::{CaptureError, ErrorKind};
 use super::file::reason;
-use super::socket;
+use super::socket::{self, Presence};
 use crossbeam_channel::Sender;
 use pcap::{Active, Capture};
 use std::io;
@@ -19,7 +19,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LAST_WAIT: Duration = Duration::from_secs(5);
 /// How often whoever waits looks whether it is to stop.
 const TICK: Duration = Duration::from_millis(10);
-/// Passes nothing; not to be optimised, as libpcap refuses a filter that it sees to be such.
+/// A filter that passes nothing.
 const NOTHING: &str = "less 0";
 
 /// How an interface is captured on.
@@ -70,8 +70,8 @@ pub(super) struct Link {
     /// What takes the interface up again when it was removed, where `capture` is in a fan-out
     /// group, which cannot be moved. Until then nothing passes its filter.
     pub(super) reserve: Option<Capture<Active>>,
-    /// Whether it is a network interface, which can go down; `any`, for one, is not.
-    pub(super) can_go_down: bool,
+    /// What kind of network interface it is; `any`, for one, is none, and cannot go down.
+    pub(super) kind: Option<u16>,
 }
 
 /// Opens an interface for all its threads. The first one also gets the reserve, where there is
@@ -82,8 +82,11 @@ pub(super) struct Link {
 pub(super) fn open(config: &InterfaceConfig) -> Result<Vec<Link>, CaptureError> {
     let first = activate(config)?;
     // libpcap opens those only that are up.
-    let can_go_down = socket::is_up(&first, &config.name);
-    let link = |capture, reserve| Link { capture, reserve, can_go_down };
+    let kind = match socket::presence(&first, &config.name) {
+        Ok(Presence::Up) => socket::kind(&first).ok(),
+        _ => None,
+    };
+    let link = |capture, reserve| Link { capture, reserve, kind };
     if config.threads <= 1 {
         return Ok(vec![link(first, None)]);
     }
@@ -92,7 +95,7 @@ pub(super) fn open(config: &InterfaceConfig) -> Result<Vec<Link>, CaptureError> 
         CaptureError::new(&config.name, ErrorKind::Unavailable(reason))
     };
     let mut reserve = activate(&InterfaceConfig { filter: None, ..config.clone() })?;
-    set_filter(config, &mut reserve, NOTHING, false)?;
+    pass_nothing(config, &mut reserve)?;
     let group = socket::form_group(&first).map_err(refused)?;
     let mut links = vec![link(first, Some(reserve))];
     for _ in 1..config.threads {
@@ -123,21 +126,32 @@ pub(super) fn activate(config: &InterfaceConfig) -> Result<Capture<Active>, Capt
         .timeout(KERNEL_DELAY);
     let capture = capture.open().map_err(unavailable)?;
     let mut capture = capture.setnonblock().map_err(unavailable)?;
-    if let Some(filter) = filter {
-        set_filter(config, &mut capture, filter, true)?;
+    if filter.is_some() {
+        pass_wanted(config, &mut capture)?;
     }
     Ok(capture)
 }
 
-/// From now on only what passes `filter`.
-pub(super) fn set_filter(
+/// From now on only what passes the filter.
+pub(super) fn pass_wanted(
     config: &InterfaceConfig,
     capture: &mut Capture<Active>,
-    filter: &str,
-    optimise: bool,
 ) -> Result<(), CaptureError> {
-    let set = capture.filter(filter, optimise);
-    set.map_err(|error| CaptureError::new(&config.name, ErrorKind::Filter(reason(error))))
+    let filter = config.filter.as_deref().unwrap_or_default();
+    capture.filter(filter, true).map_err(|error| not_applied(config, error))
+}
+
+/// From now on nothing.
+pub(super) fn pass_nothing(
+    config: &InterfaceConfig,
+    capture: &mut Capture<Active>,
+) -> Result<(), CaptureError> {
+    // Not optimised, as libpcap refuses a filter that it sees to be such.
+    capture.filter(NOTHING, false).map_err(|error| not_applied(config, error))
+}
+
+fn not_applied(config: &InterfaceConfig, error: pcap::Error) -> CaptureError {
+    CaptureError::new(&config.name, ErrorKind::Filter(reason(error)))
 }
 
 /// An interface that is not there yet. Who opens it, when it is, needs the permission to capture

@@ -1,5 +1,6 @@
 //! What can go wrong with capturing.
 
+use super::LinkType;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -83,6 +84,13 @@ pub enum ErrorKind {
 impl CaptureError {
     pub(super) fn new(path: impl Into<PathBuf>, kind: ErrorKind) -> Self {
         Self { path: path.into(), kind }
+    }
+
+    /// That packets of that link type are not decoded, where they are not.
+    pub(super) fn unknown_link(path: impl Into<PathBuf>, link: LinkType) -> Option<Self> {
+        let LinkType(number) = link;
+        let name = pcap::Linktype(number).get_name().unwrap_or_else(|_| "unknown".to_owned());
+        (!link.is_decoded()).then(|| Self::new(path, ErrorKind::UnknownLink { number, name }))
     }
 
     /// How much it means for the answer.

@@ -68,12 +68,7 @@ impl CaptureFile {
 
     /// What is to be said about a file whose packets are not decoded.
     pub(super) fn unknown_link(&self) -> Option<CaptureError> {
-        if self.link_type.is_decoded() {
-            return None;
-        }
-        let LinkType(number) = self.link_type;
-        let name = pcap::Linktype(number).get_name().unwrap_or_else(|_| "unknown".to_owned());
-        Some(CaptureError::new(&self.path, ErrorKind::UnknownLink { number, name }))
+        CaptureError::unknown_link(&self.path, self.link_type)
     }
 
     /// Gives the next packet to `take`; `false` when there are no more.

@@ -1,10 +1,10 @@
 //! One network interface, as one thread reads it.
 
-use super::activate::{Awaited, InterfaceConfig, Link, Retry, open, set_filter};
+use super::activate::{Awaited, InterfaceConfig, Link, Retry, open, pass_nothing, pass_wanted};
 use super::error::{CaptureError, ErrorKind};
 use super::file::reason;
 use super::received::Received;
-use super::socket;
+use super::socket::{self, Presence};
 use super::{Drops, LinkType, Next, Packet, PacketSource};
 use crate::net::Timestamp;
 use crossbeam_channel::{Receiver, bounded};
@@ -21,7 +21,9 @@ const TICK: Duration = Duration::from_millis(10);
 /// grain, and then some.
 const SETTLE: Duration = Duration::from_millis(60);
 /// How long to go on reading, once capturing is to end, what the kernel has.
-const LAST_PATIENCE: Duration = Duration::from_secs(1);
+const LAST_PATIENCE: Duration = Duration::from_millis(500);
+/// How often to look whether an interface is up.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How an interface does, for whoever asks.
 #[derive(Debug)]
 pub struct InterfaceStatus {
@@ -56,6 +58,7 @@ pub struct Interface {
     /// What to tell first.
     problem: Option<CaptureError>,
     state: State,
+    looked: Instant,
     ledger: Received,
 }
 
@@ -65,7 +68,7 @@ enum State {
     Open(Link),
     /// It is open, and down.
     Down(Link),
-    /// It was removed.
+    /// It is not there any more. What the kernel took in before can still be read.
     Gone(Link, Retry),
     /// The last is being read, since then.
     Ending(Link, Instant),
@@ -82,7 +85,10 @@ impl Interface {
         let name = config.name.clone();
         let status = Arc::new(InterfaceStatus { name, open: AtomicBool::new(false) });
         let (states, awaited, problem) = match open(config) {
-            Ok(links) => (links.into_iter().map(State::Open).collect(), None, None),
+            Ok(links) => {
+                let unknown = links.first().and_then(|link| unknown_link(config, &link.capture));
+                (links.into_iter().map(State::Open).collect(), None, unknown)
+            }
             Err(error) if matches!(error.kind, ErrorKind::Unavailable(_)) => {
                 let (readers, waiting): (_, Vec<_>) =
                     (0..config.threads.max(1)).map(|_| bounded(1)).unzip();
@@ -94,8 +100,9 @@ impl Interface {
         let mut speaker = (Some(status.clone()), problem);
         let part = |state| {
             let (status, problem) = std::mem::take(&mut speaker);
+            let ledger = Received::new(status.is_some());
             let (config, stop) = (config.clone(), stop.clone());
-            Self { config, stop, status, problem, state, ledger: Received::new() }
+            Self { config, stop, status, problem, state, looked: Instant::now(), ledger }
         };
         Ok(Opened { parts: states.into_iter().map(part).collect(), status, awaited })
     }
@@ -106,8 +113,8 @@ impl Interface {
         }
     }
 
-    fn unavailable(&self, reason: String) -> CaptureError {
-        CaptureError::new(&self.config.name, ErrorKind::Unavailable(reason))
+    fn unavailable(&self, reason: &str) -> CaptureError {
+        CaptureError::new(&self.config.name, ErrorKind::Unavailable(reason.to_owned()))
     }
 
     fn back(&self) -> CaptureError {
@@ -131,11 +138,13 @@ impl Interface {
 
     /// There was nothing to read.
     fn idle(&mut self) -> Result<Next, CaptureError> {
-        match std::mem::replace(&mut self.state, State::Over) {
-            State::Awaited(links) => return self.await_link(links),
-            State::Open(link) => return self.look_up(link, false),
-            State::Down(link) => return self.look_up(link, true),
-            State::Gone(link, retry) => return self.try_again(link, retry),
+        // Before anything is waited for, which may take longer than it should.
+        let quiet = quiet();
+        let problem = match std::mem::replace(&mut self.state, State::Over) {
+            State::Awaited(links) => self.await_link(links),
+            State::Open(link) => self.look_up(link, false),
+            State::Down(link) => self.look_up(link, true),
+            State::Gone(link, retry) => self.try_again(link, retry),
             State::Ending(mut link, since) => {
                 if since.elapsed() > SETTLE {
                     self.ledger.ask(&mut link.capture);
@@ -143,120 +152,134 @@ impl Interface {
                 }
                 wait_for_packets(&link.capture);
                 self.state = State::Ending(link, since);
+                None
             }
             State::Over => return Ok(Next::End),
-        }
-        Ok(quiet())
+        };
+        problem.map_or(Ok(quiet), Err)
     }
 
     /// Sees whether the interface was opened by now.
-    fn await_link(
-        &mut self,
-        links: Receiver<Result<Link, CaptureError>>,
-    ) -> Result<Next, CaptureError> {
+    fn await_link(&mut self, links: Receiver<Result<Link, CaptureError>>) -> Option<CaptureError> {
         match links.recv_timeout(TICK) {
+            Ok(Ok(link)) => {
+                let unknown = unknown_link(&self.config, &link.capture);
+                self.state = State::Open(link);
+                return self.told(|this| unknown.unwrap_or_else(|| this.back()));
+            }
             Ok(Err(problem)) => {
                 self.state = State::Awaited(links);
-                return Err(problem);
-            }
-            Ok(Ok(link)) => {
-                self.state = State::Open(link);
-                if self.status.is_some() {
-                    return Err(self.back());
-                }
+                return Some(problem);
             }
             // Nobody opens it any more only when all comes to its end.
-            Err(error) => {
-                if error.is_disconnected() {
-                    thread::sleep(TICK);
-                }
-                self.state = State::Awaited(links);
-            }
+            Err(error) if error.is_disconnected() => thread::sleep(TICK),
+            Err(_) => {}
         }
-        Ok(quiet())
+        self.state = State::Awaited(links);
+        None
     }
 
-    /// Waits for packets; tells when the interface goes down or up.
-    fn look_up(&mut self, mut link: Link, was_down: bool) -> Result<Next, CaptureError> {
-        let mut is_down = was_down;
-        if was_down || self.ledger.is_due() {
-            self.ledger.ask(&mut link.capture);
-            is_down = link.can_go_down && !socket::is_up(&link.capture, &self.config.name);
+    /// What one part tells for all of an interface.
+    fn told(&self, problem: impl FnOnce(&Self) -> CaptureError) -> Option<CaptureError> {
+        self.status.as_ref().map(|_| problem(self))
+    }
+
+    /// Waits for packets; sees whether the interface went down, up or away.
+    fn look_up(&mut self, mut link: Link, was_down: bool) -> Option<CaptureError> {
+        let mut presence = if was_down { Presence::Down } else { Presence::Up };
+        if link.kind.is_some() && (was_down || self.looked.elapsed() >= LOOK_EVERY) {
+            self.looked = Instant::now();
+            // What cannot be asked is as it was.
+            presence = socket::presence(&link.capture, &self.config.name).unwrap_or(presence);
         }
-        self.set_open(!is_down);
+        self.set_open(presence == Presence::Up);
+        if presence == Presence::Elsewhere {
+            // Under its new name, or where it is now, it is not to be captured on.
+            let stopped = pass_nothing(&self.config, &mut link.capture).err();
+            self.state = State::Gone(link, Retry::soon());
+            return stopped
+                .or_else(|| self.told(|this| this.unavailable("it is not there any more")));
+        }
         wait_for_packets(&link.capture);
-        if is_down {
+        if presence == Presence::Down {
             // It may be reported ready for reading without end.
             thread::sleep(TICK);
+            self.state = State::Down(link);
+            return if was_down { None } else { self.told(|this| this.unavailable("it is down")) };
         }
-        self.state = if is_down { State::Down(link) } else { State::Open(link) };
-        match (was_down, is_down, &self.status) {
-            (false, true, Some(_)) => Err(self.unavailable("it is down".to_owned())),
-            (true, false, Some(_)) => Err(self.back()),
-            _ => Ok(quiet()),
-        }
+        self.state = State::Open(link);
+        if was_down { self.told(Self::back) } else { None }
     }
 
-    /// Takes up an interface that was removed, when it is time and it is there.
-    fn try_again(&mut self, mut link: Link, mut retry: Retry) -> Result<Next, CaptureError> {
+    /// Takes up an interface that is not there any more, when it is time and it is there.
+    fn try_again(&mut self, mut link: Link, mut retry: Retry) -> Option<CaptureError> {
         thread::sleep(TICK);
-        if !retry.is_due() || !socket::is_up(&link.capture, &self.config.name) {
+        let is_there = |link: &Link| socket::is_up(&link.capture, &self.config.name);
+        if !retry.is_due() || !is_there(&link).unwrap_or(false) {
             self.state = State::Gone(link, retry);
-            return Ok(quiet());
+            return None;
         }
         match self.take_up(&mut link) {
             Ok(how) => {
                 self.state = State::Open(link);
-                Err(CaptureError::new(&self.config.name, how))
+                Some(CaptureError::new(&self.config.name, how))
             }
             Err(problem) => {
                 self.state = State::Gone(link, retry);
                 // One after the other would not say more than that it is gone.
-                if self.status.is_some() { Err(problem) } else { Ok(quiet()) }
+                self.told(|_| problem)
             }
         }
     }
 
-    /// Takes up an interface that was removed and is there again. A member of a fan-out group
-    /// cannot: the reserve does.
+    /// Takes up an interface that is there again. A member of a fan-out group cannot: the reserve
+    /// does.
     fn take_up(&mut self, link: &mut Link) -> Result<ErrorKind, CaptureError> {
-        let InterfaceConfig { name, promiscuous, filter, .. } = &self.config;
-        let rebind = |capture: &Capture<Active>| {
-            socket::rebind(capture, name, *promiscuous)
-                .map_err(|error| self.unavailable(error.to_string()))
-        };
-        let Some(reserve) = &mut link.reserve else {
-            return rebind(&link.capture).map(|()| ErrorKind::Back);
-        };
-        rebind(reserve)?;
-        set_filter(&self.config, reserve, filter.as_deref().unwrap_or(""), true)?;
-        self.ledger.ask(&mut link.capture);
-        link.capture = link.reserve.take().ok_or_else(|| self.back())?;
+        let InterfaceConfig { name, promiscuous, threads, .. } = &self.config;
+        if *threads > 1 {
+            // What was in the kernel's buffer was read, as far as it can be.
+            self.ledger.ask(&mut link.capture);
+            self.ledger.give_up_rest();
+        }
+        let capture = link.reserve.as_mut().unwrap_or(&mut link.capture);
+        socket::rebind(capture, name, link.kind.unwrap_or_default(), *promiscuous)
+            .map_err(|error| self.unavailable(&error.to_string()))?;
+        pass_wanted(&self.config, capture)?;
+        let Some(reserve) = link.reserve.take() else { return Ok(ErrorKind::Back) };
+        link.capture = reserve;
         self.ledger.begin(&mut link.capture);
         Ok(ErrorKind::BackOnOneThread)
     }
 
+    /// The interface is not there any more, under its name.
+    fn leave(&mut self, mut link: Link) -> Result<(), CaptureError> {
+        self.ledger.ask(&mut link.capture);
+        // Under its new name it is not to be captured on.
+        let stopped = if socket::is_bound(&link.capture) {
+            pass_nothing(&self.config, &mut link.capture)
+        } else {
+            Ok(())
+        };
+        self.state = State::Gone(link, Retry::soon());
+        stopped
+    }
+
     fn lose(&mut self, error: pcap::Error) -> Result<Next, CaptureError> {
         self.set_open(false);
-        let mut is_gone = false;
-        self.state = match std::mem::replace(&mut self.state, State::Over) {
-            State::Open(mut link) | State::Down(mut link) => {
-                self.ledger.ask(&mut link.capture);
-                is_gone = !socket::is_up(&link.capture, &self.config.name);
-                State::Gone(link, Retry::soon())
-            }
+        let reason = reason(error);
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Open(link) | State::Down(link) => self.leave(link)?,
             State::Ending(mut link, _) => {
                 self.ledger.ask(&mut link.capture);
                 self.ledger.give_up_rest();
-                State::Over
             }
-            state => state,
-        };
-        // That it is gone one says for all.
-        if is_gone && self.status.is_none() {
-            return Ok(quiet());
+            // That it is gone is known.
+            state => {
+                self.state = state;
+                return self.idle();
+            }
         }
-        Err(self.unavailable(reason(error)))
+        self.told(|this| this.unavailable(&reason)).map_or(Ok(quiet()), Err)
     }
 
     /// The end of reading the last has come, packets or not.
@@ -279,7 +302,8 @@ impl PacketSource for Interface {
             self.ledger.ask(&mut link.capture);
             self.ledger.give_up_rest();
         }
-        let (State::Open(link) | State::Down(link) | State::Ending(link, _)) = &mut self.state
+        let (State::Open(link) | State::Down(link) | State::Gone(link, _) | State::Ending(link, _)) =
+            &mut self.state
         else {
             return self.idle();
         };
@@ -305,6 +329,10 @@ impl PacketSource for Interface {
         }
         self.ledger.drops
     }
+}
+
+fn unknown_link(config: &InterfaceConfig, capture: &Capture<Active>) -> Option<CaptureError> {
+    CaptureError::unknown_link(&config.name, LinkType(capture.get_datalink().0))
 }
 
 fn live_packet<'p>(packet: &pcap::Packet<'p>, link_type: LinkType) -> Packet<'p> {

@@ -17,11 +17,20 @@ pub(super) struct Received {
     /// What libpcap said last. It counts in 32 bits.
     said: (u32, u32, u32),
     asked: Instant,
+    /// Whether what the interface dropped is counted here; every capture on it is told the same.
+    of_interface: bool,
 }
 
 impl Received {
-    pub(super) fn new() -> Self {
-        Self { drops: Drops::default(), given: 0, taken: 0, said: (0, 0, 0), asked: Instant::now() }
+    pub(super) fn new(of_interface: bool) -> Self {
+        Self {
+            drops: Drops::default(),
+            given: 0,
+            taken: 0,
+            said: (0, 0, 0),
+            asked: Instant::now(),
+            of_interface,
+        }
     }
 
     /// One more packet was read. Gives how many that makes.
@@ -46,7 +55,7 @@ impl Received {
         self.drops.kernel += dropped;
         // An interface that was made anew counts from zero: no huge number, but none.
         let by_interface = said.if_dropped.wrapping_sub(interface);
-        if by_interface <= u32::MAX / 2 {
+        if self.of_interface && by_interface <= u32::MAX / 2 {
             self.drops.interface += u64::from(by_interface);
         }
         self.said = (said.received, said.dropped, said.if_dropped);

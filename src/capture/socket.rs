@@ -50,49 +50,92 @@ pub(super) fn join_group(socket: &impl AsFd, group: u16) -> io::Result<()> {
     set(socket, libc::PACKET_FANOUT, &(libc::PACKET_FANOUT_HASH << 16 | u32::from(group)))
 }
 
-/// Whether there is a network interface of that name, and up. What cannot be asked is taken to be.
-pub(super) fn is_up(socket: &impl AsFd, name: &str) -> bool {
+/// How a network interface does that a socket was bound to by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// It is there, and up.
+    Up,
+    /// It is there, and down.
+    Down,
+    /// It was removed, renamed or moved. There may be another one of its name.
+    Elsewhere,
+}
+
+/// How the interface does that has this name, as far as it is the one that the socket is bound to.
+///
+/// # Errors
+///
+/// The system's.
+pub(super) fn presence(socket: &impl AsFd, name: &str) -> io::Result<Presence> {
+    let index = match name_to_index(socket, name) {
+        Ok(index) => index,
+        Err(rustix::io::Errno::NODEV) => return Ok(Presence::Elsewhere),
+        Err(error) => return Err(error.into()),
+    };
+    if address(socket)?.sll_ifindex != index as i32 {
+        return Ok(Presence::Elsewhere);
+    }
+    Ok(if is_up(socket, name)? { Presence::Up } else { Presence::Down })
+}
+
+/// Whether there is a network interface of that name, and up.
+///
+/// # Errors
+///
+/// The system's: `ENODEV` while there is none.
+pub(super) fn is_up(socket: &impl AsFd, name: &str) -> io::Result<bool> {
     let mut request = libc::ifreq {
         ifr_name: [0; libc::IFNAMSIZ],
         ifr_ifru: libc::__c_anonymous_ifr_ifru { ifru_flags: 0 },
     };
     if name.len() >= libc::IFNAMSIZ {
-        return true;
+        return Err(io::Error::from_raw_os_error(libc::ENODEV));
     }
     for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
         *to = from as libc::c_char;
     }
     let fd = socket.as_fd().as_raw_fd();
     // SAFETY: the kernel reads and writes one `ifreq`, and the name in it ends with a zero.
-    let done = unsafe { libc::ioctl(fd, libc::SIOCGIFFLAGS, &raw mut request) };
-    if done < 0 {
-        return io::Error::last_os_error().raw_os_error() != Some(libc::ENODEV);
-    }
+    checked(unsafe { libc::ioctl(fd, libc::SIOCGIFFLAGS, &raw mut request) })?;
     // SAFETY: `SIOCGIFFLAGS` filled in the flags.
     let flags = unsafe { request.ifr_ifru.ifru_flags };
-    i32::from(flags) & libc::IFF_UP != 0
+    Ok(i32::from(flags) & libc::IFF_UP != 0)
 }
 
-/// Binds a socket, whose interface was removed, to the one that has its name now. It needs no
-/// capability.
+/// Whether the interface is still there that a socket was bound to, whatever its name is now.
+pub(super) fn is_bound(socket: &impl AsFd) -> bool {
+    address(socket).is_ok_and(|address| address.sll_ifindex > 0)
+}
+
+/// What kind of interface a socket is bound to (`ARPHRD_…`), as long as that is there.
 ///
 /// # Errors
 ///
-/// The system's: `ENODEV` while there is none, `EINVAL` for a member of a fan-out group. And
-/// `InvalidData` where the interface is of another kind than before, so that its packets would be
-/// taken for what they are not; then it is bound to nothing.
-pub(super) fn rebind(socket: &impl AsFd, name: &str, promiscuous: bool) -> io::Result<()> {
+/// The system's.
+pub(super) fn kind(socket: &impl AsFd) -> io::Result<u16> {
+    Ok(address(socket)?.sll_hatype)
+}
+
+/// Binds a socket, whose interface was of that `kind` and is not there any more, to the one that
+/// has its name now. It needs no capability.
+///
+/// # Errors
+///
+/// The system's: `ENODEV` while there is none, `EINVAL` for a member of a fan-out group. And where
+/// the interface is of another kind, so that its packets would be taken for what they are not.
+pub(super) fn rebind(
+    socket: &impl AsFd,
+    name: &str,
+    kind: u16,
+    promiscuous: bool,
+) -> io::Result<()> {
     let index = name_to_index(socket, name)?;
     let before = address(socket)?;
     // That the interface went down is known, and would be taken for the new one's state.
     let _ = socket_error(socket)?;
     bind(socket, index as i32, before.sll_protocol)?;
-    let after = address(socket)?;
-    if before.sll_hatype != 0 && before.sll_hatype != after.sll_hatype {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "there is another kind of interface by that name now",
-        ));
+    if address(socket)?.sll_hatype != kind {
+        return Err(io::Error::other("there is another kind of interface by that name now"));
     }
     if promiscuous {
         let membership = libc::packet_mreq {

@@ -149,6 +149,10 @@ impl QuicTable {
     /// A datagram that comes after a silence begins anew by itself, so when and how often this is
     /// called changes no count.
     pub fn sweep(&mut self, now: Timestamp) {
+        if now.is_set_back_from(self.clock) {
+            self.queue.iter_mut().for_each(|look| look.clock = now);
+            self.clock = now;
+        }
         self.clock = self.clock.max(now);
         for _ in 0..self.queue.len() {
             let Some(look) = self.queue.pop_front() else { return };

@@ -62,7 +62,7 @@ impl Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            max_flows: 1 << 20,
+            max_flows: 1 << 19,
             max_kept_bytes: 4 << 20,
             max_held_segments: 4096,
             max_kept_bytes_in_all: 256 << 20,
@@ -80,7 +80,8 @@ impl Default for Limits {
 
 /// Every connection, and the consumer that their bytes are given to.
 pub struct FlowTable<C: Consumer> {
-    flows: HashMap<FlowKey, Flow<C::Connection>, RandomState>,
+    /// Boxed, so that a table that grows moves little.
+    flows: HashMap<FlowKey, Box<Flow<C::Connection>>, RandomState>,
     /// Every flow exactly once, by when it was last looked at.
     queue: VecDeque<Look>,
     consumer: C,
@@ -141,7 +142,7 @@ impl<C: Consumer> FlowTable<C> {
 
     /// Payload bytes that came in and were not given to the consumer yet.
     pub fn held_bytes(&self) -> u64 {
-        self.flows.values().map(Flow::held_bytes).sum()
+        self.flows.values().map(|flow| flow.held_bytes()).sum()
     }
 
     /// Takes a segment in.
@@ -198,7 +199,7 @@ impl<C: Consumer> FlowTable<C> {
         if let Some(old) = self.flows.get_mut(&key) {
             inherit(&mut new, old);
             self.kept -= old.kept;
-            *old = new;
+            **old = new;
         }
     }
 
@@ -212,7 +213,7 @@ impl<C: Consumer> FlowTable<C> {
         if !self.flows.contains_key(&key) {
             self.make_room();
             let flow = self.open(segment);
-            self.flows.insert(key, flow);
+            self.flows.insert(key, Box::new(flow));
             self.queue.push_back(Look { clock: self.clock, last: segment.time, key });
         }
         self.with(&key, |flow, cx| flow.segment(cx, segment)).unwrap_or(Verdict::Taken)
@@ -274,6 +275,11 @@ impl<C: Consumer> FlowTable<C> {
     /// something is known, and hardly ever what: only where a tap delivers, seconds late, what its
     /// receiver had acknowledged.
     pub fn sweep(&mut self, now: Timestamp) {
+        if now.is_set_back_from(self.clock) {
+            // What was looked at by the other clock would not be looked at again for as long.
+            self.queue.iter_mut().for_each(|look| look.clock = now);
+            self.clock = now;
+        }
         self.clock = self.clock.max(now);
         for _ in 0..self.queue.len() {
             let Some(look) = self.queue.pop_front() else { return };

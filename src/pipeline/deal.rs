@@ -43,7 +43,7 @@ pub(super) fn deal(
             Ok(Next::Packet) if dealer.is_due() => dealer.close(&mut source, false).is_ok(),
             Ok(Next::Packet) => true,
             Ok(Next::Idle(now)) => {
-                dealer.now = dealer.now.max(now);
+                dealer.now = dealer.now.then(now);
                 dealer.close(&mut source, false).is_ok()
             }
             Ok(Next::End) => break,

@@ -11,9 +11,9 @@ use crate::decode::Segment;
 use crate::net::Timestamp;
 use std::collections::VecDeque;
 
-/// How many batches are held at most while a source is waited for. Sources are quiet for no more
-/// than a few hundredths of a second, in which each closes a handful.
-const MAX_HELD: usize = 32;
+/// How many batches of each source are held at most, on average, while one is waited for. A source
+/// that sees nothing says so after a few hundredths of a second, in which each closes a handful.
+const MAX_HELD: usize = 16;
 
 /// Nobody says anything against what comes until then.
 const ANY_TIME: Timestamp = Timestamp::from_nanos(i64::MAX);
@@ -87,7 +87,7 @@ impl Merge {
         let holding = (0..self.lanes.len()).filter(|i| !self.lanes[*i].batches.is_empty());
         let source = holding.min_by_key(|i| self.lanes[*i].next())?;
         let others = self.lanes.iter().enumerate().filter(|(i, _)| *i != source);
-        let until = if self.held > MAX_HELD {
+        let until = if self.held > MAX_HELD * self.lanes.len() {
             // No longer waited for: those that hold nothing.
             others.filter(|(_, lane)| !lane.batches.is_empty()).filter_map(|(_, l)| l.next()).min()
         } else {
@@ -116,7 +116,7 @@ impl Merge {
         let lane = &mut self.lanes[source];
         let batch = lane.batches.pop_front()?;
         lane.given = 0;
-        lane.now = lane.now.max(batch.now);
+        lane.now = lane.now.then(batch.now);
         lane.ended = batch.last;
         self.held -= 1;
         Some(batch)
@@ -232,13 +232,14 @@ mod tests {
     fn a_source_that_is_silent_for_too_long_is_passed_over() {
         let mut merge = Merge::new(3);
         merge.add(batch(2, 0, &[0, 1_000_000], 1_000_000));
-        for number in 0..MAX_HELD as u64 - 1 {
+        let max_held = 3 * MAX_HELD;
+        for number in 0..max_held as u64 - 1 {
             merge.add(batch(0, number, &[number as i64], number as i64));
             assert_eq!(due(&mut merge), Vec::<String>::new());
         }
         // One more than is held: the earliest of what there is goes on, and no more of it.
-        merge.add(batch(0, MAX_HELD as u64 - 1, &[500], 500));
+        merge.add(batch(0, max_held as u64 - 1, &[500], 500));
         assert_eq!(due(&mut merge), ["0@0", "0#0"]);
-        assert_eq!(merge.held, MAX_HELD);
+        assert_eq!(merge.held, max_held);
     }
 }

@@ -40,7 +40,7 @@ use std::time::Duration;
 /// How many batches wait for a worker at most.
 const QUEUE: usize = 4;
 
-/// The same, live: room for what comes while a worker is held up.
+/// The same, live, for each source: room for what comes while a worker is held up.
 const LIVE_QUEUE: usize = 32;
 /// How long a packet waits for its batch to leave, live.
 const LIVE_DELAY: Duration = Duration::from_millis(10);
@@ -104,7 +104,10 @@ pub fn run<E>(
     let sources_count = sources.len();
     let limit = config.flow.max_kept_bytes_in_all as u64;
     tally.lock().unwrap_or_else(PoisonError::into_inner).ledger.buffered_bytes_limit = limit;
-    let queue = if config.pace == Pace::Live { LIVE_QUEUE } else { QUEUE };
+    let queue = match config.pace {
+        Pace::Live => LIVE_QUEUE * sources_count.max(1),
+        Pace::Lossless => QUEUE,
+    };
     thread::scope(|scope| {
         let (results, inbox) = bounded(count * queue);
         let mut workers = Vec::with_capacity(count);
