@@ -8,6 +8,7 @@ use std::fs;
 use std::io;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::symlink;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 use std::process::Command;
 use support::traffic::{puts, send};
@@ -208,6 +209,11 @@ fn nothing_but_what_is_listed_can_be_opened_connected_or_started() {
         assert_eq!(fails(TcpStream::connect(address).map(|_| ())), Unsupported);
         assert_eq!(fails(TcpListener::bind("127.0.0.1:0").map(|_| ())), Unsupported);
         assert_eq!(fails(UdpSocket::bind("127.0.0.1:0").map(|_| ())), Unsupported);
+        assert_eq!(fails(UnixStream::connect(file("r")).map(|_| ())), Unsupported);
+        assert!(UnixDatagram::unbound().is_ok(), "for the service manager");
+        assert!(std::thread::spawn(|| ()).join().is_ok());
+        let namespace = nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWUSER);
+        assert_eq!(namespace, Err(nix::errno::Errno::ENOSYS));
         assert!(Command::new("/bin/true").status().is_err());
         // What was open stays open.
         assert_eq!(listener.local_addr().ok(), Some(address));

@@ -3,6 +3,9 @@
 mod support;
 
 use std::fs;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use support::binary::run;
 use support::conversation::endpoint;
@@ -91,6 +94,7 @@ fn what_cannot_begin_says_why() {
         (&["--interface", "tap"][..], 1, "cannot listen on 127.0.0.1:10047: "),
         (&["--interface", "tap", "--filter", "tcp prot"], 2, "cannot use the filter \"tcp prot\""),
         (&[], 2, "--interface"),
+        (&["--interface", "tap", "-i", "tap"], 2, "tap is to be captured on twice"),
         (&["--interface", "tap", "--snaplen", "1"], 2, "--snaplen"),
         (&["--interface", "tap", "--web.listen-address", "nowhere"], 2, "nowhere"),
     ] {
@@ -125,6 +129,31 @@ fn messages_are_objects_when_that_is_asked_for() {
     let wire = Wire::new("quiet");
     let (code, said) = wire.live(&["--log-level", "warn"]).end();
     assert_eq!((code, said.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn messages_that_nobody_reads_hold_up_nothing() {
+    let wire = Wire::new("mute");
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let file = folder.path().join("puts");
+    let packets = connection(endpoint(1, 4000), endpoint(2, 80), &put(40, "unheard-of").packets);
+    fs::write(&file, frames(packets)).expect("a file can be written");
+    // Standard error is full from the start.
+    let (reader, mut stderr) = UnixStream::pair().expect("sockets can be made");
+    stderr.set_nonblocking(true).expect("it takes that");
+    while stderr.write(&[b'-'; 4096]).is_ok() {}
+    stderr.set_nonblocking(false).expect("it takes that");
+    let mut command = wire.near(env!("CARGO_BIN_EXE_sealwatch"));
+    command.args(["live", "--interface", "tap"]).stderr(OwnedFd::from(stderr));
+    let mut live = command.spawn().expect("the binary starts");
+    wire.wait("/-/ready", |status, _| status == "200");
+    send(&wire, &file);
+    let line = "sealwatch_requests_total{host=\"h\",operation=\"PutObject\",mode=\"other\"} 40\n";
+    wire.wait("/metrics", |_, text| text.contains(line));
+    let term = std::process::Command::new("kill").arg(live.id().to_string()).status();
+    assert!(term.expect("kill starts").success());
+    assert_eq!(live.wait().expect("it ends").code(), Some(0));
+    drop(reader);
 }
 
 #[test]
@@ -173,6 +202,48 @@ fn records_are_written_as_exchanges_end_and_a_rotated_file_is_left() {
             assert_eq!(record["requested_mode"], mode);
         }
     }
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_anew_is_tried_again_and_the_old_one_left_alone() {
+    let wire = Wire::new("stale");
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let live = wire.live(&["--events", &path("events")]);
+    let lines = |name: &str| fs::read_to_string(path(name)).unwrap_or_default().lines().count();
+    fs::rename(path("events"), path("events.1")).expect("it can be renamed");
+    // In its place is what cannot be opened for writing.
+    fs::create_dir(path("events")).expect("a folder can be made");
+    live.signal("HUP");
+    let lost = |n: usize| format!("sealwatch_events_total{{outcome=\"lost\"}} {n}\n");
+    let file = support::traffic::puts(folder.path(), 3);
+    // The signal may come after the first packets.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    send(&wire, &file);
+    wire.wait("/metrics", |_, text| text.contains(&lost(3)));
+    fs::remove_dir(path("events")).expect("it can be removed");
+    wire.wait("/metrics", |_, _| Path::new(&path("events")).is_file());
+    send(&wire, &support::traffic::puts(folder.path(), 4));
+    wire.wait("/metrics", |_, _| lines("events") == 4);
+    let (code, said) = live.end();
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!((lines("events.1"), said.matches("cannot open ").count()), (0, 1), "{said}");
+    assert!(said.contains(" again"), "{said}");
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_is_an_error_at_once() {
+    let wire = Wire::new("pipe");
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let pipe = folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo starts").success());
+    let mut command = wire.near(env!("CARGO_BIN_EXE_sealwatch"));
+    command.args(["live", "--interface", "tap", "--events"]).arg(&pipe);
+    let output = command.output().expect("it starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot write ") && said.contains("pipe: "), "{said}");
 }
 
 #[test]

@@ -4,9 +4,8 @@
 mod support;
 
 use std::fs;
-use std::io::{ErrorKind, Read, Write};
-use std::os::fd::OwnedFd;
-use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::io::{ErrorKind, Read};
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -74,20 +73,6 @@ impl Manager {
         }
         panic!("{line} does not come; {heard:?}");
     }
-
-    /// Waits until no ping has come for as long as a manager would wait, several times over.
-    #[track_caller]
-    fn wait_for_silence(&self) {
-        let begun = Instant::now();
-        let mut last = begun;
-        while last.elapsed() < WATCHDOG * 5 {
-            assert!(begun.elapsed() < PATIENCE, "pings do not end");
-            if self.hear().is_some_and(|message| message.contains("WATCHDOG=1")) {
-                last = Instant::now();
-            }
-        }
-    }
-
     fn path(&self) -> PathBuf {
         self.folder.path().join("notify")
     }
@@ -154,40 +139,6 @@ fn an_interface_that_is_not_there_does_not_hold_up_the_start() {
     assert_eq!(wire.get("/-/ready").0, "503");
     manager.wait("WATCHDOG=1");
     manager.end();
-}
-
-#[test]
-fn the_watchdog_starves_while_the_pipeline_hangs() {
-    let wire = Wire::new("hangs");
-    let (mut said, stderr) = UnixStream::pair().expect("sockets can be made");
-    fill(&stderr);
-    let stderr = OwnedFd::from(stderr);
-    let manager =
-        Manager::start(&wire, &["--interface", "tap", "--log-level", "warn"], stderr.into());
-    manager.wait("READY=1");
-    manager.wait("WATCHDOG=1");
-    // A message on standard error, which nobody reads: it waits, and all that is counted with it.
-    wire.unplug();
-    manager.wait_for_silence();
-    // Read, it goes on.
-    let reader = std::thread::spawn(move || {
-        let mut text = Vec::new();
-        said.read_to_end(&mut text).expect("it is read");
-        String::from_utf8_lossy(&text).into_owned()
-    });
-    manager.wait("WATCHDOG=1");
-    manager.end();
-    let said = reader.join().expect("the reader ends");
-    assert!(said.contains("cannot capture on tap: "), "{}", said.trim_matches('-'));
-}
-
-/// Leaves no room for a single byte.
-fn fill(mut stream: &UnixStream) {
-    stream.set_nonblocking(true).expect("it takes that");
-    for size in [4096, 1] {
-        while stream.write(&vec![b'-'; size]).is_ok() {}
-    }
-    stream.set_nonblocking(false).expect("it takes that");
 }
 
 #[test]

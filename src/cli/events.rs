@@ -9,6 +9,7 @@ use crate::s3::Record;
 use anyhow::{Context, Result};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use prometheus::{IntCounterVec, Opts, Registry};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use signal_hook::consts::SIGHUP;
 use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write};
@@ -24,8 +25,10 @@ use tracing::{info, warn};
 const QUEUE: usize = 16_384;
 /// How long a record waits in the buffer when no other follows.
 const FLUSH_AFTER: Duration = Duration::from_millis(100);
+/// How often a path that cannot be opened is tried again.
+const REOPEN_AFTER: Duration = Duration::from_secs(1);
 /// How long to wait at the end for a reader that does not read.
-const LAST_PATIENCE: Duration = Duration::from_secs(2);
+const LAST_PATIENCE: Duration = Duration::from_secs(1);
 /// Records hold addresses and object names: not for everyone.
 const FILE_MODE: u32 = 0o640;
 
@@ -82,6 +85,7 @@ impl Events {
             reopen,
             counts: counts.clone(),
             failing: false,
+            stale: None,
             limiter: Limiter::default(),
         };
         let writer = thread::Builder::new()
@@ -141,26 +145,32 @@ impl Write for Sink {
     }
 }
 
-/// What must stay open to be opened for the sake of `path`, now and whenever it is opened anew:
-/// its folder, or itself where it is no ordinary file.
-pub(super) fn to_open(path: &Path) -> Result<PathBuf> {
-    let is_special = path.metadata().is_ok_and(|is| !is.is_file());
-    if is_special {
-        return Ok(path.to_owned());
+/// What must stay open to be opened for the sake of `path`, now and whenever it is opened anew: its
+/// folder, and that of the file which it leads to; or itself where it is no ordinary file.
+pub(super) fn to_open(path: &Path) -> Result<Vec<PathBuf>> {
+    if path.metadata().is_ok_and(|is| !is.is_file()) {
+        return Ok(vec![path.to_owned()]);
     }
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    folder.canonicalize().with_context(|| format!("cannot write {}", path.display()))
+    let folder =
+        folder.canonicalize().with_context(|| format!("cannot write {}", path.display()))?;
+    let target = path.canonicalize().ok().and_then(|file| Some(file.parent()?.to_owned()));
+    Ok([Some(folder), target].into_iter().flatten().collect())
 }
 
 fn sink(path: &Path) -> io::Result<Sink> {
     let to: Box<dyn Write + Send> = if path.as_os_str() == "-" {
         Box::new(io::stdout())
     } else {
-        let open = OpenOptions::new().create(true).append(true).mode(FILE_MODE).open(path);
-        Box::new(open?)
+        let mut options = OpenOptions::new();
+        options.create(true).append(true).mode(FILE_MODE);
+        // A pipe that nobody reads is an error, not something to wait for.
+        let file = options.custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
+        fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+        Box::new(file)
     };
     Ok(Sink { to, torn: false })
 }
@@ -175,6 +185,8 @@ struct Writer {
     counts: Counts,
     /// Whether writing fails.
     failing: bool,
+    /// Since when the path is to be opened, and cannot be.
+    stale: Option<Instant>,
     limiter: Limiter,
 }
 
@@ -183,6 +195,8 @@ impl Writer {
         loop {
             if self.reopen.swap(false, Ordering::Relaxed) {
                 self.flush();
+                self.open();
+            } else if self.stale.is_some_and(|since| since.elapsed() >= REOPEN_AFTER) {
                 self.open();
             }
             match records.recv_timeout(FLUSH_AFTER) {
@@ -194,6 +208,10 @@ impl Writer {
     }
 
     fn add(&mut self, line: &[u8]) {
+        if self.stale.is_some() {
+            // Not to where it was: that was moved away for good.
+            return self.counts.lost(1);
+        }
         if self.sink.buffer().len() + line.len() > self.sink.capacity() {
             self.flush();
         }
@@ -225,10 +243,8 @@ impl Writer {
     /// Gives up what is in the buffer, and tries again with what follows.
     fn fail(&mut self, error: &io::Error) {
         self.counts.lost(std::mem::take(&mut self.pending));
-        if !std::mem::replace(&mut self.failing, true)
-            && let Some(more) = self.limiter.admit("failing")
-        {
-            warn!("cannot write {}: {error}{more}", self.path.display());
+        if !std::mem::replace(&mut self.failing, true) {
+            self.say("write", error);
         }
         let torn = self.sink.get_ref().torn;
         self.open();
@@ -237,19 +253,25 @@ impl Writer {
 
     /// Opens the path anew. What is in the buffer is gone.
     fn open(&mut self) {
-        match sink(&self.path) {
-            Ok(sink) => {
-                let old = std::mem::replace(&mut self.sink, BufWriter::new(sink));
-                // Not flushed again: that has been tried.
-                drop(old.into_parts());
-            }
-            Err(error) => {
-                if !std::mem::replace(&mut self.failing, true)
-                    && let Some(more) = self.limiter.admit("failing")
-                {
-                    warn!("cannot open {}: {error}{more}", self.path.display());
-                }
-            }
+        let nowhere = Sink { to: Box::new(io::sink()), torn: false };
+        let (sink, error) = match sink(&self.path) {
+            Ok(sink) => (sink, None),
+            Err(error) => (nowhere, Some(error)),
+        };
+        let old = std::mem::replace(&mut self.sink, BufWriter::new(sink));
+        // Not flushed again: that has been tried.
+        drop(old.into_parts());
+        self.stale = error.as_ref().map(|_| Instant::now());
+        if let Some(error) = error
+            && !std::mem::replace(&mut self.failing, true)
+        {
+            self.say("open", &error);
+        }
+    }
+
+    fn say(&mut self, what: &str, error: &io::Error) {
+        if let Some(more) = self.limiter.admit("failing") {
+            warn!("cannot {what} {}: {error}{more}", self.path.display());
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::Exit;
 use super::config;
 use super::events::{self, Events};
-use super::log::Log;
+use super::log::{Lines, Log};
 use super::service::Service;
 use super::teller::Teller;
 use super::traffic::Traffic;
@@ -15,15 +15,15 @@ use crate::report::Summary;
 use crate::tally::{self, Tally};
 use anyhow::{Context, Result};
 use prometheus::process_collector::ProcessCollector;
-use prometheus::{IntGaugeVec, Opts, Registry};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use prometheus::{IntCounter, IntGaugeVec, Opts};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use tracing::{error, info, warn};
 
 #[derive(clap::Args)]
@@ -84,7 +84,11 @@ pub(super) struct Arguments {
 impl Arguments {
     /// What makes no sense, though each argument for itself does.
     pub(super) fn nonsense(&self) -> Option<String> {
-        self.traffic.nonsense()
+        let mut names: Vec<_> = self.interface.iter().collect();
+        names.sort();
+        let twice = names.windows(2).find(|pair| pair[0] == pair[1]);
+        let twice = twice.map(|pair| format!("{} is to be captured on twice", pair[0].as_str()));
+        twice.or_else(|| self.traffic.nonsense())
     }
 }
 
@@ -94,18 +98,20 @@ pub(super) fn live(arguments: Arguments) -> Exit {
         eprintln!("sealwatch: {nonsense}");
         return Exit::Usage;
     }
-    arguments.log.start();
+    let lines = arguments.log.start();
     arguments.config.tell();
-    match watch(&arguments) {
+    let exit = match watch(&arguments, &lines) {
         Ok(()) => Exit::Done,
         Err(error) => {
             error!("{error:#}");
             Exit::Failed
         }
-    }
+    };
+    lines.end();
+    exit
 }
 
-fn watch(arguments: &Arguments) -> Result<()> {
+fn watch(arguments: &Arguments, lines: &Lines) -> Result<()> {
     let stop = stop_on_signals()?;
     let Captured { parts, statuses, awaited } = open(arguments, &stop)?;
     let address = arguments.listen;
@@ -113,9 +119,11 @@ fn watch(arguments: &Arguments) -> Result<()> {
     let address = server.address().unwrap_or(address);
     let tally = Arc::new(Mutex::new(Tally::new(arguments.traffic.limits(arguments.max_hosts))));
     let status = status(tally.clone(), statuses.clone());
-    let site = site(&tally, statuses).context("cannot register the metrics")?;
-    let measures = confine(arguments, awaited, &stop)?;
-    show(&measures, &site.registry).context("cannot register the metrics")?;
+    let mut site = site(&tally, statuses).context("cannot register the metrics")?;
+    let confined = confine(arguments, awaited, &stop)?;
+    lines.detach().context("cannot start a thread")?;
+    show(confined, &mut site).context("cannot register the metrics")?;
+    show_lost(lines, &mut site).context("cannot register the metrics")?;
     let events = arguments.events.as_deref().map(|path| Events::open(path, &site.registry));
     let events = events.transpose()?;
     info!(%address, "serving metrics at http://{address}/metrics");
@@ -156,6 +164,8 @@ fn stop_on_signals() -> Result<Arc<AtomicBool>> {
             .and_then(|_| flag::register(signal, stop.clone()))
             .context("cannot listen to signals")?;
     }
+    // To be told to read something again must not end what has nothing to read.
+    flag::register(SIGHUP, Arc::default()).context("cannot listen to signals")?;
     Ok(stop)
 }
 
@@ -186,29 +196,36 @@ fn open(arguments: &Arguments, stop: &Arc<AtomicBool>) -> Result<Captured> {
     Ok(captured)
 }
 
+/// What was given up.
+struct Confined {
+    measures: Vec<Measure>,
+    /// The thread that still has what it takes to open interfaces.
+    opening: Option<JoinHandle<()>>,
+}
+
 /// Gives up what is not needed any more, before anything of the traffic is looked at. Interfaces
 /// that are not there yet are opened by a thread that keeps, until then, what that takes.
 fn confine(
     arguments: &Arguments,
     awaited: Vec<Awaited>,
     stop: &Arc<AtomicBool>,
-) -> Result<Vec<Measure>> {
+) -> Result<Confined> {
     if let Some(user) = &arguments.user {
         confine::become_user(user)?;
-    } else if confine::is_root() {
-        info!("going on with the user id of root, without its capabilities (see --user)");
     }
     confine::keep_capabilities(!awaited.is_empty())?;
     let files = confine::files(&paths(arguments)?);
+    let mut opening = None;
     if !awaited.is_empty() {
         let stop = stop.clone();
-        thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("open".to_owned())
             .spawn(move || capture::open_when_there(awaited, &stop))
             .context("cannot start a thread")?;
+        opening = Some(thread);
         confine::keep_capabilities(false)?;
     }
-    Ok(vec![files, confine::system_calls()])
+    Ok(Confined { measures: vec![files, confine::system_calls()], opening })
 }
 
 /// What is still to be opened: libpcap's statistics, this process's own, and records.
@@ -218,27 +235,45 @@ fn paths(arguments: &Arguments) -> Result<Paths> {
     if let Some(events) = &arguments.events
         && events.as_os_str() != "-"
     {
-        paths.write.push(events::to_open(events)?);
+        paths.write.extend(events::to_open(events)?);
     }
     Ok(paths)
 }
 
 /// Says which measures are in force.
-fn show(measures: &[Measure], registry: &Registry) -> prometheus::Result<()> {
+fn show(confined: Confined, site: &mut Site) -> prometheus::Result<()> {
     let help = "Whether this process gave up what it does not need, by measure.";
     let gauge = IntGaugeVec::new(Opts::new("sealwatch_confinement", help), &["measure"])?;
     let set = |measure: &str, in_force: bool| {
         gauge.with_label_values(&[measure]).set(i64::from(in_force));
     };
-    set("capabilities", true);
     set("user", !confine::is_root());
-    for Measure { name, obstacle } in measures {
+    if confine::is_root() {
+        info!("going on with the user id of root, without its capabilities (see --user)");
+    }
+    for Measure { name, obstacle } in confined.measures {
         set(name, obstacle.is_none());
         if let Some(obstacle) = obstacle {
             warn!(measure = name, "{name} is not in force: {obstacle}");
         }
     }
-    registry.register(Box::new(gauge))
+    site.registry.register(Box::new(gauge.clone()))?;
+    let opening = confined.opening;
+    site.also_refresh(move || {
+        let all = opening.as_ref().is_none_or(JoinHandle::is_finished);
+        gauge.with_label_values(&["capabilities"]).set(i64::from(all));
+    });
+    Ok(())
+}
+
+/// Says how many messages nobody read.
+fn show_lost(lines: &Lines, site: &mut Site) -> prometheus::Result<()> {
+    let help = "Messages for which standard error had no room.";
+    let counter = IntCounter::new("sealwatch_log_messages_lost_total", help)?;
+    site.registry.register(Box::new(counter.clone()))?;
+    let lines = lines.clone();
+    site.also_refresh(move || counter.inc_by(lines.lost().saturating_sub(counter.get())));
+    Ok(())
 }
 
 fn site(tally: &tally::Shared, statuses: Vec<Arc<InterfaceStatus>>) -> Result<Site> {

@@ -1,8 +1,13 @@
 //! What a service says: one line an event, on standard error, and not without end of one cause.
 
 use clap::ValueEnum;
+use crossbeam_channel::{Sender, bounded};
 use std::collections::HashMap;
 use std::fmt;
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread;
 use std::time::{Duration, Instant};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
@@ -38,14 +43,16 @@ enum Level {
 
 impl Log {
     /// From now on, events are written so.
-    pub(super) fn start(&self) {
+    pub(super) fn start(&self) -> Lines {
         let level = match self.log_level {
             Level::Error => LevelFilter::ERROR,
             Level::Warn => LevelFilter::WARN,
             Level::Info => LevelFilter::INFO,
         };
+        let lines = Lines::default();
+        let writer = lines.clone();
         let log = tracing_subscriber::fmt()
-            .with_writer(std::io::stderr)
+            .with_writer(move || writer.clone())
             .with_max_level(level)
             .with_span_events(FmtSpan::NONE)
             .with_target(false)
@@ -54,6 +61,78 @@ impl Log {
             Format::Text => log.init(),
             Format::Json => log.json().flatten_event(true).init(),
         }
+        lines
+    }
+}
+
+/// How many messages wait at most.
+const QUEUE: usize = 1_024;
+/// How long to wait at the end for whoever reads standard error.
+const LAST_PATIENCE: Duration = Duration::from_millis(300);
+
+/// Standard error. Once detached, nobody waits for it: a thread of its own writes, and what it has
+/// no room for is lost, and counted.
+#[derive(Clone, Default)]
+pub(super) struct Lines(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    queue: OnceLock<Sender<Vec<u8>>>,
+    /// Messages that were queued and are not written yet.
+    waiting: AtomicU64,
+    lost: AtomicU64,
+}
+
+impl Lines {
+    /// From now on, messages are written by a thread of their own, which the calling thread starts.
+    ///
+    /// # Errors
+    ///
+    /// The system's, where it has no thread to give.
+    pub(super) fn detach(&self) -> io::Result<()> {
+        let (queue, lines) = bounded::<Vec<u8>>(QUEUE);
+        let shared = self.0.clone();
+        thread::Builder::new().name("log".to_owned()).spawn(move || {
+            for line in lines {
+                if io::stderr().write_all(&line).is_err() {
+                    shared.lost.fetch_add(1, Ordering::Relaxed);
+                }
+                shared.waiting.fetch_sub(1, Ordering::Relaxed);
+            }
+        })?;
+        // There is one at most: who comes second has nothing to add.
+        let _ = self.0.queue.set(queue);
+        Ok(())
+    }
+
+    /// How many messages could not be written.
+    pub(super) fn lost(&self) -> u64 {
+        self.0.lost.load(Ordering::Relaxed)
+    }
+
+    /// Waits for the last messages, but not for long.
+    pub(super) fn end(&self) {
+        let begun = Instant::now();
+        while self.0.waiting.load(Ordering::Relaxed) > 0 && begun.elapsed() < LAST_PATIENCE {
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+impl io::Write for Lines {
+    /// Takes a message, which comes whole.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let Some(queue) = self.0.queue.get() else { return io::stderr().write(line) };
+        self.0.waiting.fetch_add(1, Ordering::Relaxed);
+        if queue.try_send(line.to_vec()).is_err() {
+            self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.0.lost.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -9,7 +9,6 @@
 use anyhow::{Context, Result};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use sd_notify::NotifyState;
-use signal_hook::consts::SIGHUP;
 use std::env;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -22,7 +21,7 @@ const TICK: Duration = Duration::from_millis(50);
 /// How often to say how it goes.
 const STATUS_EVERY: Duration = Duration::from_secs(5);
 /// How long to wait at the end for a manager that does not listen.
-const LAST_PATIENCE: Duration = Duration::from_secs(2);
+const LAST_PATIENCE: Duration = Duration::from_millis(300);
 
 /// The service manager's view of this process.
 pub(super) struct Service {
@@ -45,8 +44,6 @@ impl Service {
         if env::var_os("NOTIFY_SOCKET").is_none() {
             return Ok(Self { beats, speaker: None });
         }
-        // To be told to reload must not end a service that has nothing to reload.
-        signal_hook::flag::register(SIGHUP, Arc::default()).context("cannot listen to SIGHUP")?;
         let speaker = Speaker {
             pulse: Pulse::new(beats.clone()),
             watchdog: sd_notify::watchdog_enabled(),

@@ -7,8 +7,8 @@
 //! nothing fails. Knows nothing of packets.
 //!
 //! A packet analyzer reads what anyone may send it. What it could do if one of its parsers were
-//! subverted should be little: here, to read `/sys`, to append to its own records, to answer on
-//! sockets that are open, and to send nowhere.
+//! subverted should be little: here, to read `/sys`, to append to its own records, and to use the
+//! sockets that are open. (A packet socket can send, too; nothing here does.)
 
 mod privileges;
 mod sandbox;

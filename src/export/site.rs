@@ -14,3 +14,15 @@ pub struct Site {
     /// What is not ready, one line each; empty when everything is.
     pub unready: Box<dyn Fn() -> Vec<String> + Send + Sync>,
 }
+
+impl Site {
+    /// Also calls `more` before metrics are gathered.
+    pub fn also_refresh(&mut self, more: impl Fn() + Send + Sync + 'static) {
+        let nothing: Box<dyn Fn() + Send + Sync> = Box::new(|| {});
+        let before = std::mem::replace(&mut self.refresh, nothing);
+        self.refresh = Box::new(move || {
+            before();
+            more();
+        });
+    }
+}

@@ -20,11 +20,13 @@ use settings::{Mistake, Place, Setting};
 use std::error::Error as _;
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 use tracing::info;
 
 /// The command whose options a file may set.
+/// More than anyone sets.
+const MAX_BYTES: u64 = 1 << 20;
 const COMMAND: &str = "live";
 /// The option that names the file, by its id.
 const OPTION: &str = "config";
@@ -72,8 +74,9 @@ pub(super) fn parse(argv: &[OsString]) -> Result<super::Arguments, Exit> {
     refuse(&path, &read.mistakes)?;
     let mut settings = read.settings;
     settings.retain(|setting| !given.contains(&setting.id));
-    let name = argv.iter().position(|word| word == COMMAND).unwrap_or(argv.len());
-    let (before, own) = argv.split_at((name + 1).min(argv.len()));
+    // The first word is the program's name, whatever that is.
+    let name = argv.iter().skip(1).position(|word| word == COMMAND);
+    let (before, own) = argv.split_at(name.map_or(argv.len(), |name| name + 2));
     if let Some(contradiction) = contradiction(&settings, own) {
         refuse(&path, &[contradiction])?;
     }
@@ -146,8 +149,18 @@ struct Read {
 }
 
 /// Reads a file. Whether its settings go together is not looked at.
+/// What a file holds, unless that is more than settings.
+fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(io::Error::other("it is too long for a file of settings"));
+    }
+    Ok(bytes)
+}
+
 fn read(path: &Path) -> Result<Read> {
-    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let bytes = bytes(path).with_context(|| format!("cannot read {}", path.display()))?;
     let text = match std::str::from_utf8(&bytes) {
         Ok(text) => text,
         Err(error) => {
