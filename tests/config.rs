@@ -43,8 +43,8 @@ fn live(text: &str, arguments: &[&str]) -> Run {
 #[test]
 fn a_valid_file_is_shown_as_toml_that_is_valid_again() {
     let text = "workers = 0x2\ninterface = ['e\"1', \"any\"]\ns3-host = '-*'\nall = true\n\
-                dedup = false\nfilter = '''tcp\nport 80'''\n[web]\nlisten-address = '[::1]:80'\n\
-                [\"events\"]\n";
+                dedup = false\nfilter = '''tcp\nport 80'''\n[web]\nlisten-address = \
+                ['[::1]:80', 'unix:/s']\n[\"events\"]\n";
     let (run, messages) = check(text);
     assert_eq!((run.code, messages.len()), (Some(2), 1), "{}", run.err);
     let text = text.replace("[\"events\"]\n", "").replace("all", "events = '-'\nall");
@@ -56,7 +56,7 @@ fn a_valid_file_is_shown_as_toml_that_is_valid_again() {
         settings,
         "workers = 2\ninterface = [\"e\\\"1\", \"any\"]\ns3-host = \"-*\"\nevents = \"-\"\n\
          all = true\ndedup = false\nfilter = \"tcp\\nport 80\"\n\
-         web.listen-address = \"[::1]:80\"\n"
+         web.listen-address = [\"[::1]:80\", \"unix:/s\"]\n"
     );
     let (again, _) = check(&run.out);
     assert_eq!(again.out.split_once('\n').map(|(_, settings)| settings), Some(settings));
@@ -119,8 +119,8 @@ fn each_mistake_is_told_with_its_place_and_what_would_be_right() {
         ("log-level = 'loud'", ":1:13: log-level: \"loud\" is not one of error, warn, info"),
         (
             "web.listen-address = 'here'",
-            ":1:22: web.listen-address: \"here\" cannot be used: invalid \
-                                         socket address syntax",
+            ":1:22: web.listen-address: \"here\" is none of IP:PORT, \
+                                         [IPV6]:PORT, :PORT, unix:PATH",
         ),
         ("dedup = true\nall = true", ":2:1: all: has a meaning only with --events <FILE>"),
         ("dedup = true\ndedup = true", ":2:1: duplicate key"),

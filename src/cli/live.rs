@@ -7,9 +7,10 @@ use super::log::{Lines, Log};
 use super::service::Service;
 use super::teller::Teller;
 use super::traffic::Traffic;
+use super::web::{self, Serving, Web};
 use crate::capture::{self, Awaited, Interface, InterfaceConfig, InterfaceStatus};
 use crate::confine::{self, Measure, Paths};
-use crate::export::{Server, Site};
+use crate::export::{Server, ServerConfig, Site};
 use crate::pipeline::{self, Pace};
 use crate::report::Summary;
 use crate::tally::{self, Tally};
@@ -18,10 +19,9 @@ use prometheus::process_collector::ProcessCollector;
 use prometheus::{IntCounter, IntGaugeVec, Opts};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use tracing::{error, info, warn};
@@ -58,9 +58,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
 
-    /// Serve metrics at http://ADDRESS/metrics
-    #[arg(long = "web.listen-address", value_name = "ADDRESS", default_value = "127.0.0.1:10047")]
-    listen: SocketAddr,
+    #[command(flatten)]
+    web: Web,
 
     /// Write a record of every exchange with an object store to FILE, - being standard output
     #[arg(long, value_name = "FILE")]
@@ -98,9 +97,13 @@ pub(super) fn live(arguments: Arguments) -> Exit {
         eprintln!("sealwatch: {nonsense}");
         return Exit::Usage;
     }
+    let web = match arguments.web.config() {
+        Ok(web) => web,
+        Err(exit) => return exit,
+    };
     let lines = arguments.log.start();
     arguments.config.tell();
-    let exit = match watch(&arguments, &lines) {
+    let exit = match watch(&arguments, web, &lines) {
         Ok(()) => Exit::Done,
         Err(error) => {
             error!("{error:#}");
@@ -111,41 +114,26 @@ pub(super) fn live(arguments: Arguments) -> Exit {
     exit
 }
 
-fn watch(arguments: &Arguments, lines: &Lines) -> Result<()> {
+fn watch(arguments: &Arguments, web: ServerConfig, lines: &Lines) -> Result<()> {
     let stop = stop_on_signals()?;
     let Captured { parts, statuses, awaited } = open(arguments, &stop)?;
-    let address = arguments.listen;
-    let server = Server::bind(address).with_context(|| format!("cannot listen on {address}"))?;
-    let address = server.address().unwrap_or(address);
+    let server = Server::bind(web)?;
     let tally = Arc::new(Mutex::new(Tally::new(arguments.traffic.limits(arguments.max_hosts))));
     let status = status(tally.clone(), statuses.clone());
     let mut site = site(&tally, statuses).context("cannot register the metrics")?;
-    let confined = confine(arguments, awaited, &stop)?;
+    let confined = confine(arguments, &server, awaited, &stop)?;
     lines.detach().context("cannot start a thread")?;
     show(confined, &mut site).context("cannot register the metrics")?;
     show_lost(lines, &mut site).context("cannot register the metrics")?;
     let events = arguments.events.as_deref().map(|path| Events::open(path, &site.registry));
     let events = events.transpose()?;
-    info!(%address, "serving metrics at http://{address}/metrics");
-    let over = Arc::new(AtomicBool::new(false));
-    let is_over = {
-        let over = over.clone();
-        move || over.load(Ordering::Relaxed)
-    };
-    let serving = thread::Builder::new()
-        .name("http".to_owned())
-        .spawn(move || server.serve(site, is_over))
-        .context("cannot start a thread")?;
+    let serving = Serving::start(server, site)?;
     let service = Service::start(parts.len(), stop, status)?;
     let mut teller = Teller::new(arguments.all, tally.clone(), events, service);
     let config = arguments.traffic.pipeline(Pace::Live);
     let Ok(()) = pipeline::run(parts, &config, &tally, |event| teller.tell(event));
     teller.end();
-    over.store(true, Ordering::Relaxed);
-    match serving.join() {
-        Ok(served) => served.context("cannot serve metrics")?,
-        Err(_) => anyhow::bail!("the thread that serves metrics ended in a panic"),
-    }
+    serving.end()?;
     let tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
     let packets = tally.ledger.packets.total();
     info!(packets, "{packets} packets; {}", tally.ledger.verdict());
@@ -207,6 +195,7 @@ struct Confined {
 /// that are not there yet are opened by a thread that keeps, until then, what that takes.
 fn confine(
     arguments: &Arguments,
+    server: &Server,
     awaited: Vec<Awaited>,
     stop: &Arc<AtomicBool>,
 ) -> Result<Confined> {
@@ -214,7 +203,7 @@ fn confine(
         confine::become_user(user)?;
     }
     confine::keep_capabilities(!awaited.is_empty())?;
-    let files = confine::files(&paths(arguments)?);
+    let files = confine::files(&paths(arguments, server)?);
     let mut opening = None;
     if !awaited.is_empty() {
         let stop = stop.clone();
@@ -228,10 +217,12 @@ fn confine(
     Ok(Confined { measures: vec![files, confine::system_calls()], opening })
 }
 
-/// What is still to be opened: libpcap's statistics, this process's own, and records.
-fn paths(arguments: &Arguments) -> Result<Paths> {
-    let mut paths =
-        Paths { read: ["/sys", "/proc/self"].map(PathBuf::from).into(), write: Vec::new() };
+/// What is still to be opened: libpcap's statistics, this process's own, what the server reads
+/// again, and records.
+fn paths(arguments: &Arguments, server: &Server) -> Result<Paths> {
+    let mut read = web::folders(server)?;
+    read.extend(["/sys", "/proc/self"].map(PathBuf::from));
+    let mut paths = Paths { read, write: Vec::new() };
     if let Some(events) = &arguments.events
         && events.as_os_str() != "-"
     {

@@ -17,6 +17,7 @@ mod replay;
 mod service;
 mod teller;
 mod traffic;
+mod web;
 
 use crate::confine;
 use clap::{Parser, Subcommand};

@@ -117,6 +117,9 @@ const CALLS: &[c_long] = &[
     libc::SYS_rseq,
     libc::SYS_sched_yield,
     libc::SYS_sched_getaffinity,
+    // To step back for others.
+    libc::SYS_getpriority,
+    libc::SYS_setpriority,
     libc::SYS_membarrier,
     libc::SYS_prctl,
     libc::SYS_exit,
