@@ -29,8 +29,8 @@ deps: ## The libpcap headers, which the pcap crate links
 test-deps: deps ## promtool, which holds the metrics to Prometheus's own rules; what live capture and the service are tried with
 	@./.ci/python target/python tests/s3/requirements.txt
 	@./.ci/install prometheus:/usr/bin/promtool iproute2:/usr/sbin/ip tcpreplay:/usr/bin/tcpreplay \
-		curl:/usr/bin/curl libcap2-bin:/usr/sbin/setcap systemd:/usr/bin/systemd-analyze \
-		procps:/usr/sbin/sysctl
+		curl:/usr/bin/curl openssl:/usr/bin/openssl libcap2-bin:/usr/sbin/setcap \
+		systemd:/usr/bin/systemd-analyze procps:/usr/sbin/sysctl
 
 clean:
 	$(CARGO) clean

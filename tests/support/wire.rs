@@ -1,6 +1,9 @@
 //! A wire between two network namespaces, made for one test and removed after it.
 
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use std::fs;
 use std::io::Read;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -81,6 +84,17 @@ impl Wire {
     /// A command at the other end.
     pub fn far(&self, program: &str) -> Command {
         command_in(&self.far, program)
+    }
+
+    /// Does something at sealwatch's end, in this process.
+    pub fn here<T: Send>(&self, what: impl FnOnce() -> T + Send) -> T {
+        let space = fs::File::open(format!("/run/netns/{}", self.near)).expect("it is there");
+        let inside = || {
+            let kind = Some(LinkNameSpaceType::Network);
+            move_into_link_name_space(space.as_fd(), kind).expect("root may go there");
+            what()
+        };
+        std::thread::scope(|scope| scope.spawn(inside).join().expect("it does not panic"))
     }
 
     /// What sealwatch answers at a path, and the status.
