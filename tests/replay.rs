@@ -513,6 +513,19 @@ fn prometheus_takes_the_metrics_whatever_the_hosts_are_called() {
     for (n, name) in (0u16..).zip(names) {
         all.extend(packets(&put(Script::opened(), name, "/bu%22cket/k", "AES256"), 40_000 + n));
     }
+    // What is no text at all: as a host, as a bucket, as the name that TLS is asked for.
+    let mode = "x-amz-server-side-encryption: AES256\r\nContent-Length: 0\r\n\r\n";
+    let answer = format!("HTTP/1.1 200 OK\r\n{mode}");
+    for (n, bytes) in (0u16..).zip([&b"\xff\xfe"[..], b"a\xc3", b"\xed\xa0\x80\"", b"a\\\xf0\x9f"])
+    {
+        let request = [b"PUT /", bytes, b"/%0A%22 HTTP/1.1\r\nHost: ", bytes, b"\r\n"].concat();
+        let script = Script::opened().c([&request, mode.as_bytes()].concat()).s(&answer);
+        all.extend(packets(&script, 41_000 + n));
+    }
+    let names = ["a\"b\\c\nd", "ü\u{85}\u{2028}", &"y".repeat(10_000)];
+    for (n, name) in (0u16..).zip(names) {
+        all.extend(packets(&Script::opened().c(client_hello(name)), 42_000 + n));
+    }
     all.sort_by_key(|(time, _)| *time);
     let folder = Folder::new();
     let odd = folder.write("odd", &pcap(&all));
@@ -521,6 +534,8 @@ fn prometheus_takes_the_metrics_whatever_the_hosts_are_called() {
     files.push(odd);
     let arguments = ["--quiet", "--format", "prometheus", "--label", "bucket"];
     let metrics = replay(&arguments, &files).ok().out;
+    let longest = metrics.lines().map(str::len).max();
+    assert!(longest.is_some_and(|longest| longest < 2_000), "{longest:?}");
     let mut promtool = Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())

@@ -21,7 +21,7 @@ use tracing::{info, warn};
 
 #[derive(clap::Args)]
 pub(super) struct Web {
-    /// Listen on IP:PORT, [IPV6]:PORT, :PORT (all addresses) or unix:PATH. Repeatable
+    /// Listen at an IP address and port, at :PORT (every address) or unix:PATH. Repeatable
     #[arg(
         id = "web_listen_address",
         long = "web.listen-address",
