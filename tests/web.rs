@@ -684,9 +684,9 @@ fn whatever_scrapers_do_capture_loses_nothing() {
         let series = format!("sealwatch_capture_packets_dropped_total{{reason=\"{reason}\"}}");
         assert_eq!(value(&metrics, &series), 0, "{metrics}");
     }
-    assert!(answers.load(Ordering::Relaxed) >= 10, "{answers:?} were answered");
+    assert!(answers.load(Ordering::Relaxed) >= 3, "{answers:?} were answered");
     let grown = resident(&live).saturating_sub(before);
-    assert!(grown < 64 << 10, "{grown} KiB more");
+    assert!(grown < 32 << 10, "{grown} KiB more");
     let (code, said) = live.end();
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("0 gaps"), "{said}");

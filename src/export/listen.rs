@@ -5,6 +5,7 @@
 //! nobody listens on it any more.
 
 use listenfd::ListenFd;
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -127,6 +128,10 @@ fn is_left_over(path: &Path) -> bool {
     is_socket && refuses()
 }
 
+/// How many bytes the kernel holds for a peer that does not read: by itself it takes megabytes. (It
+/// doubles this for its own needs.)
+const SEND_BUFFER: usize = 256 << 10;
+
 /// A connection, of whatever kind.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
@@ -166,6 +171,7 @@ impl Acceptor {
                 let (stream, address) = listener.accept().await?;
                 // Head and body are two writes; the second is not to wait for the first.
                 stream.set_nodelay(true)?;
+                set_socket_send_buffer_size(&stream, SEND_BUFFER)?;
                 Ok((Box::new(stream), Peer::at(address.ip())))
             }
             Self::Unix(listener) => {
