@@ -14,6 +14,9 @@ use std::net::{IpAddr, SocketAddr};
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// Before everything.
+    pub const EARLIEST: Self = Self(i64::MIN);
+
     /// From nanoseconds since the Unix epoch.
     pub const fn from_nanos(nanos: i64) -> Self {
         Self(nanos)

@@ -3,8 +3,9 @@
 use super::error::{CaptureError, ErrorKind};
 use super::file::CaptureFile;
 use super::find::{self, Found};
+use super::held::Held;
 use super::progress::Progress;
-use super::{LinkType, Next, Packet, PacketSource};
+use super::{Next, Packet, PacketSource};
 use crate::net::Timestamp;
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -43,26 +44,6 @@ struct Reading {
     /// Packets that were read and not given yet, in the file's order.
     held: VecDeque<Held>,
     ended: bool,
-}
-
-/// A packet that waits.
-struct Held {
-    time: Timestamp,
-    link_type: LinkType,
-    data: Box<[u8]>,
-    wire_len: u32,
-}
-
-impl Held {
-    fn of(packet: &Packet<'_>) -> Self {
-        let Packet { time, link_type, data, wire_len } = *packet;
-        Self { time, link_type, data: data.into(), wire_len }
-    }
-
-    fn packet(&self) -> Packet<'_> {
-        let Self { time, link_type, ref data, wire_len } = *self;
-        Packet { time, link_type, data, wire_len }
-    }
 }
 
 impl CaptureFiles {

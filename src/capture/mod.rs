@@ -11,25 +11,30 @@ use crate::net::Timestamp;
 use std::ops::AddAssign;
 
 mod activate;
+mod apart;
 mod error;
 mod file;
 mod files;
 mod filter;
 mod find;
 mod framing;
+mod held;
 mod interfaces;
 mod live;
+mod paced;
 mod progress;
 mod received;
 mod socket;
 mod stream;
 
 pub use activate::{Awaited, InterfaceConfig, open_when_there};
+pub use apart::Apart;
 pub use error::{CaptureError, ErrorKind, Severity};
 pub use files::CaptureFiles;
 pub use filter::{FilterError, check_filter};
 pub use interfaces::{FoundInterface, interfaces};
 pub use live::{Interface, InterfaceStatus, Opened};
+pub use paced::{NotARate, Paced, Rate, Schedule};
 pub use progress::Progress;
 
 /// The first packets of a source, so many and no more.
@@ -101,6 +106,16 @@ pub trait PacketSource {
     /// How many packets were lost so far.
     fn drops(&mut self) -> Drops {
         Drops::default()
+    }
+}
+
+impl<S: PacketSource + ?Sized> PacketSource for Box<S> {
+    fn next(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Result<Next, CaptureError> {
+        (**self).next(take)
+    }
+
+    fn drops(&mut self) -> Drops {
+        (**self).drops()
     }
 }
 
