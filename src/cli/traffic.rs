@@ -78,6 +78,7 @@ impl Traffic {
         pipeline::Config {
             workers: self.workers.map_or(processors.min(256), usize::from),
             pace,
+            told_by: None,
             dedup: self.dedup,
             decode: decode::Config {
                 verify_checksums: self.verify_checksums,

@@ -1,7 +1,7 @@
 //! The capture thread: from packets to batches.
 
 use super::batch::{Batch, Dealt, FULL_BYTES, FULL_PACKETS, Message};
-use super::{LIVE_DELAY, Pace};
+use super::{DELAY, Pace};
 use crate::capture::{Next, Packet, PacketSource};
 use crate::decode::{self, Decoder};
 use crate::net::{FlowKey, Timestamp};
@@ -89,8 +89,8 @@ impl Dealer {
             batch_bytes: 0,
             opened: Instant::now(),
             period: None,
-            now: Timestamp::from_nanos(i64::MIN),
-            previous: Timestamp::from_nanos(i64::MIN),
+            now: Timestamp::EARLIEST,
+            previous: Timestamp::EARLIEST,
         }
     }
 
@@ -114,7 +114,7 @@ impl Dealer {
     fn is_due(&self) -> bool {
         self.batch_bytes >= FULL_BYTES
             || self.batch_packets >= FULL_PACKETS
-            || (self.table.pace == Pace::Live && self.opened.elapsed() >= LIVE_DELAY)
+            || (self.table.pace != Pace::Lossless && self.opened.elapsed() >= DELAY)
     }
 
     /// Sends the open batches, and begins new ones. Live, those that no worker has room for are
@@ -127,7 +127,7 @@ impl Dealer {
             let mut batch = std::mem::take(open);
             (batch.source, batch.number) = (self.source, self.number);
             (batch.now, batch.last) = (self.now, last);
-            if self.table.pace == Pace::Lossless || last {
+            if self.table.pace != Pace::Live || last {
                 worker.send(batch).map_err(|_| gone)?;
                 sent += 1;
                 continue;

@@ -1,13 +1,13 @@
 //! The calling thread: from outcomes to the tally and the sink, in the order of packets.
 
-use super::Event;
 use super::batch::{Dealt, Message, Outcome};
-use crate::capture::Drops;
+use super::{Config, Event};
+use crate::capture::{Drops, Schedule};
 use crate::decode::{PacketCounts, PacketFate};
 use crate::http::TlsCounts;
 use crate::net::Timestamp;
 use crate::s3::Observation;
-use crate::tally::Tally;
+use crate::tally::{Ledger, Tally};
 use crate::{flow, http};
 use crossbeam_channel::Receiver;
 use std::collections::BTreeMap;
@@ -16,12 +16,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Takes messages until there are no more.
 pub(super) fn gather<E>(
     inbox: Receiver<Message>,
-    workers: usize,
+    config: &Config,
     sources: usize,
     tally: &Mutex<Tally>,
     mut sink: impl FnMut(Event<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut books = Books::new(workers, sources);
+    let mut books = Books::new(config, sources, tally);
     let mut incomplete: Vec<BTreeMap<u64, Gathered>> = vec![BTreeMap::new(); sources];
     for message in inbox {
         let source = match message {
@@ -63,7 +63,12 @@ fn count(mut batch: Gathered, books: &mut Books, tally: &Mutex<Tally>) -> Vec<Ob
         books.sources[dealt.source] = Some(dealt);
     }
     let tls = batch.tls();
-    let observations: Vec<_> = batch.observations().collect();
+    let mut observations: Vec<_> = batch.observations().collect();
+    if let Some(schedule) = &books.told_by {
+        for time in observations.iter_mut().map(Observation::time_mut) {
+            *time = schedule.moment(*time);
+        }
+    }
     let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
     books.enter(&mut tally);
     for (name, counts) in tls {
@@ -79,38 +84,54 @@ fn count(mut batch: Gathered, books: &mut Books, tally: &Mutex<Tally>) -> Vec<Ob
 struct Books {
     workers: Vec<(flow::Counts, http::Counts, u64)>,
     sources: Vec<Option<Dealt>>,
+    told_by: Option<Schedule>,
+    /// What there was before.
+    before: Ledger,
 }
 
 impl Books {
-    fn new(workers: usize, sources: usize) -> Self {
-        Self { workers: vec![Default::default(); workers], sources: vec![None; sources] }
+    fn new(config: &Config, sources: usize, tally: &Mutex<Tally>) -> Self {
+        Self {
+            workers: vec![Default::default(); config.workers.max(1)],
+            sources: vec![None; sources],
+            told_by: config.told_by.clone(),
+            before: tally.lock().unwrap_or_else(PoisonError::into_inner).ledger.clone(),
+        }
     }
 
     /// Brings the ledger up to date.
     fn enter(&self, tally: &mut Tally) {
         let ledger = &mut tally.ledger;
-        (ledger.flow, ledger.http) = Default::default();
+        (ledger.flow, ledger.http) = (self.before.flow, self.before.http);
         let mut copies = 0;
         for (flow, http, copied) in &self.workers {
             copies += copied;
             ledger.flow += *flow;
             ledger.http += *http;
         }
-        ledger.packets = PacketCounts::default();
-        ledger.drops = Drops::default();
-        let mut period: Option<(Timestamp, Timestamp)> = None;
+        let (mut packets, mut drops) = (PacketCounts::default(), Drops::default());
         for dealt in self.sources.iter().flatten() {
-            ledger.packets += dealt.packets;
-            ledger.drops += dealt.drops;
-            period = match (period, dealt.period) {
+            packets += dealt.packets;
+            drops += dealt.drops;
+            tally.period = match (tally.period, dealt.period.map(|period| self.told(period))) {
                 (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
                 (one, other) => one.or(other),
             };
         }
         // A batch can be counted before the packets in it.
-        let segments = ledger.packets.get(PacketFate::Segment);
-        ledger.packets.revise(PacketFate::Segment, PacketFate::Copy, copies.min(segments));
-        tally.period = period;
+        let segments = packets.get(PacketFate::Segment);
+        packets.revise(PacketFate::Segment, PacketFate::Copy, copies.min(segments));
+        (ledger.packets, ledger.drops) = (self.before.packets, self.before.drops);
+        ledger.packets += packets;
+        ledger.drops += drops;
+    }
+
+    /// A period as it is to be told.
+    fn told(&self, (first, last): (Timestamp, Timestamp)) -> (Timestamp, Timestamp) {
+        match &self.told_by {
+            Some(schedule) => (schedule.moment(first), schedule.moment(last)),
+            None => (first, last),
+        }
     }
 }
 

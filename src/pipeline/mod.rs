@@ -18,6 +18,9 @@
 //! time, so that it does not matter which thread saw which direction of a connection. Channels are bounded, and a full one blocks who sends;
 //! live, a capture thread that finds a worker's queue full drops the batch and counts it. When the
 //! caller's sink fails, it all ends: nobody is left to read.
+//!
+//! What is counted comes on top of what the [`Tally`] holds, and nothing else is left of a run: the
+//! same packets again, in another run, count exactly as often again.
 
 mod batch;
 mod deal;
@@ -26,7 +29,7 @@ mod gather;
 mod merge;
 mod worker;
 
-use crate::capture::{CaptureError, PacketSource};
+use crate::capture::{CaptureError, PacketSource, Schedule};
 use crate::s3::Observation;
 use crate::tally::Tally;
 use crate::{decode, flow, s3};
@@ -42,14 +45,16 @@ const QUEUE: usize = 4;
 
 /// The same, live, for each source: room for what comes while a worker is held up.
 const LIVE_QUEUE: usize = 32;
-/// How long a packet waits for its batch to leave, live.
-const LIVE_DELAY: Duration = Duration::from_millis(10);
+/// How long a packet waits for its batch to leave, where somebody waits for it.
+const DELAY: Duration = Duration::from_millis(10);
 
 /// What happens when packets come faster than they can be examined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
     /// Reading waits: nothing is dropped.
     Lossless,
+    /// The same, and packets are examined within milliseconds.
+    Prompt,
     /// Reading goes on; what no worker has room for is dropped and counted. Packets are examined
     /// within milliseconds.
     Live,
@@ -62,6 +67,9 @@ pub struct Config {
     pub workers: usize,
     /// What happens when packets come too fast.
     pub pace: Pace,
+    /// Where times are to be told, and counted, as those at which packets were given: when that
+    /// is. They are examined by their own times all the same.
+    pub told_by: Option<Schedule>,
     /// Whether the second copy of a packet, a moment after the first, is left out.
     pub dedup: bool,
     /// How packets are decoded.
@@ -88,7 +96,7 @@ pub enum Event<'e> {
     Problem(CaptureError),
 }
 
-/// Examines everything that `sources` give, fills `tally`, and tells `sink` what happens.
+/// Examines everything that `sources` give, adds it to `tally`, and tells `sink` what happens.
 /// `tally` is held for no longer than it takes to count one batch.
 ///
 /// # Errors
@@ -106,7 +114,7 @@ pub fn run<E>(
     tally.lock().unwrap_or_else(PoisonError::into_inner).ledger.buffered_bytes_limit = limit;
     let queue = match config.pace {
         Pace::Live => LIVE_QUEUE * sources_count.max(1),
-        Pace::Lossless => QUEUE,
+        Pace::Lossless | Pace::Prompt => QUEUE,
     };
     thread::scope(|scope| {
         let (results, inbox) = bounded(count * queue);
@@ -128,7 +136,7 @@ pub fn run<E>(
         }
         // The inbox ends with the last of the threads.
         drop(table);
-        gather::gather(inbox, count, sources_count, tally, sink)
+        gather::gather(inbox, config, sources_count, tally, sink)
     })
 }
 

@@ -62,6 +62,7 @@ fn config(workers: usize) -> Config {
     Config {
         workers,
         pace: Pace::Lossless,
+        told_by: None,
         dedup: false,
         decode: decode::Config::default(),
         flow: flow::Limits::default(),
@@ -95,6 +96,32 @@ fn events_come_in_the_order_of_packets_whatever_the_number_of_workers() {
     for workers in [2, 8] {
         assert!(one == told(workers), "{workers} workers");
     }
+}
+
+#[test]
+fn the_same_packets_in_as_many_runs_count_as_many_times() {
+    let after = |runs| {
+        let tally = tally();
+        for _ in 0..runs {
+            // Requests without an answer at the end, so that something is left open.
+            let mut packets = source(7, 300);
+            packets.packets.pop_back();
+            let ran: Result<(), ()> = run(vec![packets], &config(2), &tally, |_| Ok(()));
+            assert_eq!(ran, Ok(()));
+        }
+        tally.into_inner().unwrap()
+    };
+    let (one, three) = (after(1), after(3));
+    assert_eq!((one.exchanges(), three.exchanges()), ((2_100, 0), (6_300, 0)));
+    assert_eq!(three.period, one.period);
+    let mut thrice = one.ledger.clone();
+    for _ in 0..2 {
+        thrice.packets += one.ledger.packets;
+        thrice.flow += one.ledger.flow;
+        thrice.http += one.ledger.http;
+    }
+    assert_eq!((&three.ledger, three.ledger.discrepancy()), (&thrice, 0));
+    assert_eq!(three.ledger.flow.flows, 21);
 }
 
 #[test]
@@ -149,7 +176,7 @@ impl PacketSource for Tap<'_> {
 
 #[test]
 fn each_direction_on_a_thread_of_its_own_is_as_good_as_both_on_one() {
-    for pace in [Pace::Live, Pace::Lossless] {
+    for pace in [Pace::Live, Pace::Prompt, Pace::Lossless] {
         let [ahead, behind] = [AtomicBool::new(false), AtomicBool::new(false)];
         let mut taps = [
             Tap { packets: VecDeque::new(), after: None, done: &ahead },

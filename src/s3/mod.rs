@@ -93,5 +93,19 @@ pub enum Observation {
     Over(Box<Record>),
 }
 
+impl Observation {
+    /// When it was.
+    pub fn time_mut(&mut self) -> &mut Timestamp {
+        match self {
+            Self::Requested { subject, .. }
+            | Self::Applied { subject, .. }
+            | Self::Mismatch { subject, .. }
+            | Self::Refused { subject, .. }
+            | Self::Found { subject, .. } => &mut subject.time,
+            Self::Over(record) => &mut record.time,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;
