@@ -5,6 +5,7 @@ use super::config;
 use super::events::{self, Events};
 use super::log::{Lines, Log};
 use super::service::Service;
+use super::serving;
 use super::teller::Teller;
 use super::traffic::Traffic;
 use super::web::{self, Serving, Web};
@@ -12,13 +13,9 @@ use crate::capture::{self, Awaited, Interface, InterfaceConfig, InterfaceStatus}
 use crate::confine::{self, Measure, Paths};
 use crate::export::{Server, ServerConfig, Site};
 use crate::pipeline::{self, Pace};
-use crate::report::Summary;
 use crate::tally::{self, Tally};
 use anyhow::{Context, Result};
-use prometheus::process_collector::ProcessCollector;
 use prometheus::{IntCounter, IntGaugeVec, Opts};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::flag;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -115,7 +112,7 @@ pub(super) fn live(arguments: Arguments) -> Exit {
 }
 
 fn watch(arguments: &Arguments, web: ServerConfig, lines: &Lines) -> Result<()> {
-    let stop = stop_on_signals()?;
+    let stop = serving::stop_on_signals()?;
     let Captured { parts, statuses, awaited } = open(arguments, &stop)?;
     let server = Server::bind(web)?;
     let tally = Arc::new(Mutex::new(Tally::new(arguments.traffic.limits(arguments.max_hosts))));
@@ -141,20 +138,6 @@ fn watch(arguments: &Arguments, web: ServerConfig, lines: &Lines) -> Result<()> 
         0 => Ok(()),
         bytes => anyhow::bail!("a defect: {bytes} payload bytes are not accounted for"),
     }
-}
-
-/// What SIGTERM and SIGINT set.
-fn stop_on_signals() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGINT] {
-        // The second one does not wait for anything.
-        flag::register_conditional_shutdown(signal, Exit::Failed as i32, stop.clone())
-            .and_then(|_| flag::register(signal, stop.clone()))
-            .context("cannot listen to signals")?;
-    }
-    // To be told to read something again must not end what has nothing to read.
-    flag::register(SIGHUP, Arc::default()).context("cannot listen to signals")?;
-    Ok(stop)
 }
 
 /// Everything that is captured on.
@@ -268,8 +251,7 @@ fn show_lost(lines: &Lines, site: &mut Site) -> prometheus::Result<()> {
 }
 
 fn site(tally: &tally::Shared, statuses: Vec<Arc<InterfaceStatus>>) -> Result<Site> {
-    let registry = tally::registry(tally.clone())?;
-    registry.register(Box::new(ProcessCollector::for_self()))?;
+    let registry = serving::registry(tally)?;
     let help = "Whether the interface is open, up and read; 0 while it is not there.";
     let up = IntGaugeVec::new(Opts::new("sealwatch_capture_up", help), &["interface"])?;
     registry.register(Box::new(up.clone()))?;
@@ -279,15 +261,10 @@ fn site(tally: &tally::Shared, statuses: Vec<Arc<InterfaceStatus>>) -> Result<Si
             up.with_label_values(&[&status.name]).set(i64::from(status.is_open()));
         }
     };
-    let counted = tally.clone();
-    let summary = move || {
-        let tally = counted.lock().unwrap_or_else(PoisonError::into_inner);
-        Summary::new(&tally, Vec::new())
-    };
     Ok(Site {
         registry,
         refresh: Box::new(refresh),
-        summary: Box::new(summary),
+        summary: serving::summary(tally, Vec::new),
         unready: Box::new(move || unready(&statuses)),
     })
 }

@@ -15,6 +15,7 @@ mod problems;
 mod progress;
 mod replay;
 mod service;
+mod serving;
 mod teller;
 mod traffic;
 mod web;
