@@ -65,6 +65,12 @@ impl Log {
     }
 }
 
+/// From now on, warnings and errors are written, for who does not say how ([`Log`]).
+pub(super) fn warnings() {
+    let log = tracing_subscriber::fmt().with_writer(io::stderr).with_target(false);
+    log.with_max_level(LevelFilter::WARN).with_ansi(false).init();
+}
+
 /// How many messages wait at most.
 const QUEUE: usize = 1_024;
 /// How long to wait at the end for whoever reads standard error.

@@ -2,7 +2,7 @@
 
 use super::Exit;
 use crate::capture::{CaptureError, Severity};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// How many unknown values are shown.
 const MAX_UNKNOWN_VALUES: usize = 10;
@@ -21,6 +21,7 @@ pub(super) fn message(problem: &CaptureError) -> String {
 #[derive(Default)]
 pub(super) struct Problems {
     messages: Vec<String>,
+    known: HashSet<String>,
     failed: bool,
     unknown_values: BTreeSet<(String, String)>,
 }
@@ -28,11 +29,17 @@ pub(super) struct Problems {
 impl Problems {
     pub(super) fn add(&mut self, severity: Severity, message: String) {
         self.failed |= severity == Severity::Error;
+        self.known.insert(message.clone());
         self.messages.push(message);
     }
 
-    pub(super) fn messages(self) -> Vec<String> {
-        self.messages
+    /// Whether that was told before.
+    pub(super) fn is_known(&self, message: &str) -> bool {
+        self.known.contains(message)
+    }
+
+    pub(super) fn messages(&self) -> Vec<String> {
+        self.messages.clone()
     }
 
     pub(super) fn exit(&self) -> Exit {

@@ -4,7 +4,7 @@ use crate::capture::{CaptureError, Next, Packet, PacketSource, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal};
 
-/// How many packets are read between two looks at the clock.
+/// How many packets are read between two looks at the clock; fewer where none come for a while.
 const EVERY: u32 = 1_024;
 
 /// A bar on a terminal; nothing elsewhere.
@@ -69,10 +69,12 @@ impl<S> Watched<S> {
 impl<S: PacketSource> PacketSource for Watched<S> {
     fn next(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Result<Next, CaptureError> {
         self.since += 1;
-        if self.since == EVERY {
+        let next = self.source.next(take);
+        let idle = matches!(next, Ok(Next::Idle(_)));
+        if self.since == EVERY || idle {
             self.since = 0;
             self.bar.bar.set_position(self.bar.progress.read());
         }
-        self.source.next(take)
+        next
     }
 }

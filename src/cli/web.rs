@@ -19,37 +19,41 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use tracing::{info, warn};
 
+/// As many as node_exporter answers at once.
+const MAX_CONNECTIONS: u16 = 40;
+
+/// Without defaults of clap's, so that it can be told what was said.
 #[derive(clap::Args)]
 pub(super) struct Web {
-    /// Listen at an IP address and port, at :PORT (every address) or unix:PATH. Repeatable
-    #[arg(
-        id = "web_listen_address",
-        long = "web.listen-address",
-        value_name = "ADDRESS",
-        default_value = "127.0.0.1:10047"
-    )]
+    /// Listen at an IP address and port, at :PORT (every address) or unix:PATH. Repeatable [default:
+    /// 127.0.0.1:10047]
+    #[arg(id = "web_listen_address", long = "web.listen-address", value_name = "ADDRESS")]
     addresses: Vec<Address>,
 
-    /// Serve metrics at this path
-    #[arg(
-        id = "web_telemetry_path",
-        long = "web.telemetry-path",
-        value_name = "PATH",
-        default_value = "/metrics"
-    )]
-    telemetry_path: TelemetryPath,
+    /// Serve metrics at this path [default: /metrics]
+    #[arg(id = "web_telemetry_path", long = "web.telemetry-path", value_name = "PATH")]
+    telemetry_path: Option<TelemetryPath>,
 
     /// TLS and users from FILE, in the format of Prometheus's exporters. SIGHUP reads it again
     #[arg(id = "web_config_file", long = "web.config.file", value_name = "FILE")]
     config_file: Option<PathBuf>,
 
-    /// Keep at most so many connections open
+    /// Keep at most so many connections open [default: 40]
     #[arg(id = "web_max_connections", long = "web.max-connections", value_name = "CONNECTIONS",
-        default_value_t = 40, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    max_connections: u16,
+        value_parser = clap::value_parser!(u16).range(1..=1024))]
+    max_connections: Option<u16>,
 }
 
 impl Web {
+    /// Whether anything was said.
+    pub(super) fn is_given(&self) -> bool {
+        let Self { addresses, telemetry_path, config_file, max_connections } = self;
+        !addresses.is_empty()
+            || telemetry_path.is_some()
+            || config_file.is_some()
+            || max_connections.is_some()
+    }
+
     /// How to serve. What is wrong with it has been said where there is nothing.
     pub(super) fn config(&self) -> Result<ServerConfig, Exit> {
         let web_config = self.config_file.as_deref().map(WebConfig::load).transpose();
@@ -60,10 +64,14 @@ impl Web {
             }
             if error.is_unreadable { Exit::Failed } else { Exit::Usage }
         })?;
+        let addresses = match self.addresses.as_slice() {
+            [] => vec![Address::default()],
+            addresses => addresses.to_vec(),
+        };
         Ok(ServerConfig {
-            addresses: self.addresses.clone(),
-            telemetry_path: self.telemetry_path.clone(),
-            max_connections: self.max_connections.into(),
+            addresses,
+            telemetry_path: self.telemetry_path.clone().unwrap_or_default(),
+            max_connections: self.max_connections.unwrap_or(MAX_CONNECTIONS).into(),
             web_config,
         })
     }

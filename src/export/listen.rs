@@ -26,6 +26,13 @@ pub enum Address {
     Unix(PathBuf),
 }
 
+/// `127.0.0.1:10047`: for this machine.
+impl Default for Address {
+    fn default() -> Self {
+        Self::Tcp(SocketAddr::from(([127, 0, 0, 1], 10_047)))
+    }
+}
+
 impl FromStr for Address {
     type Err = String;
 

@@ -50,6 +50,13 @@ const PATHS: [&str; 4] = ["/", "/api/v1/summary", "/-/healthy", "/-/ready"];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TelemetryPath(String);
 
+/// `/metrics`.
+impl Default for TelemetryPath {
+    fn default() -> Self {
+        Self("/metrics".to_owned())
+    }
+}
+
 impl FromStr for TelemetryPath {
     type Err = String;
 

@@ -10,5 +10,6 @@ pub mod mirror;
 pub mod pcap;
 pub mod s3;
 pub mod script;
+pub mod served;
 pub mod traffic;
 pub mod wire;
