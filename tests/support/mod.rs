@@ -8,6 +8,7 @@ pub mod frames;
 pub mod listener;
 pub mod mirror;
 pub mod pcap;
+pub mod prometheus;
 pub mod s3;
 pub mod script;
 pub mod served;

@@ -135,6 +135,12 @@ impl Told {
         }
     }
 
+    /// Bytes of both bodies.
+    pub fn body_bytes(&self) -> u64 {
+        let (sent, got) = self.bodies();
+        sent + got
+    }
+
     /// The fields that its record must have.
     pub fn record(&self) -> Value {
         let (sent, got) = self.bodies();

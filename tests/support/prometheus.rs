@@ -1,0 +1,103 @@
+//! Debian's Prometheus, scraping sealwatch by the configuration that comes with the project.
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// How long to wait for what must come.
+const PATIENCE: Duration = Duration::from_secs(60);
+const ADDRESS: &str = "127.0.0.1:9090";
+
+/// What a query answers: values by their labels, sorted by name, as in `a="1",b="2"`.
+pub type Answer = BTreeMap<String, f64>;
+
+/// The configuration that comes with the project.
+pub fn configuration() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("grafana/prometheus.yml")
+}
+
+/// Prometheus, running in a namespace.
+pub struct Prometheus<F> {
+    child: Child,
+    inside: F,
+    _folder: TempDir,
+}
+
+impl<F: Fn(&str) -> Command> Prometheus<F> {
+    /// Starts it, through a command that runs a program in the namespace. It scrapes every second.
+    pub fn start(inside: F) -> Self {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let file = fs::read_to_string(configuration()).expect("it comes with the project");
+        let hasty = file.replace("scrape_interval: 15s", "scrape_interval: 1s");
+        assert_ne!(hasty, file);
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        fs::write(path("prometheus.yml"), hasty).expect("a file can be written");
+        let mut command = inside("prometheus");
+        command.args([
+            format!("--config.file={}", path("prometheus.yml")),
+            format!("--storage.tsdb.path={}", path("data")),
+            format!("--web.listen-address={ADDRESS}"),
+        ]);
+        let child = command.stderr(Stdio::null()).spawn();
+        let child = child.expect("prometheus starts; `make test-deps` installs it");
+        Self { child, inside, _folder: folder }
+    }
+
+    /// What PromQL answers now; `None` where nobody answers.
+    fn query(&self, query: &str) -> Option<Answer> {
+        let mut curl = (self.inside)("curl");
+        curl.args(["--silent", "--max-time", "5", "--get", "--data-urlencode"]);
+        curl.arg(format!("query={query}")).arg(format!("http://{ADDRESS}/api/v1/query"));
+        let output = curl.output().expect("curl starts");
+        let answer: Value = serde_json::from_slice(&output.stdout).ok()?;
+        let result = answer["data"]["result"].as_array();
+        Some(result.unwrap_or_else(|| panic!("{query}: {answer}")).iter().map(series).collect())
+    }
+
+    /// Asks until the answer is what is waited for.
+    #[track_caller]
+    pub fn wait(&self, query: &str, until: impl Fn(&Answer) -> bool) -> Answer {
+        let begun = Instant::now();
+        loop {
+            let answer = self.query(query);
+            if let Some(answer) = answer.as_ref().filter(|answer| until(answer)) {
+                return answer.clone();
+            }
+            assert!(begun.elapsed() < PATIENCE, "{query} stays {answer:#?}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Asks until the answer is this.
+    #[track_caller]
+    pub fn answers(&self, query: &str, expected: &Answer) {
+        let answer = self.wait(query, |answer| answer == expected);
+        assert_eq!(&answer, expected);
+    }
+
+    /// The answer to a query that has one value, once it has.
+    #[track_caller]
+    pub fn value(&self, query: &str) -> f64 {
+        let answer = self.wait(query, |answer| answer.len() == 1);
+        answer.into_values().sum()
+    }
+}
+
+fn series(result: &Value) -> (String, f64) {
+    let text = |value: &Value| value.as_str().expect("it is text").to_owned();
+    let labels = result["metric"].as_object().expect("a series has labels");
+    let labels: Vec<_> =
+        labels.iter().map(|(name, value)| format!("{name}=\"{}\"", text(value))).collect();
+    (labels.join(","), text(&result["value"][1]).parse().expect("it is a number"))
+}
+
+impl<F> Drop for Prometheus<F> {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
