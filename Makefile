@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test build check unit docs deps test-deps clean
+.PHONY: demo test build prometheus check unit docs deps test-deps clean
 
 demo: build ## Replay the captures in captures/ and show the table
 	target/release/sealwatch replay --quiet captures
@@ -12,6 +12,9 @@ test: test-deps check unit docs ## Everything that CI runs
 
 build: deps ## The binary, at target/release/sealwatch
 	$(CARGO) build --release --locked
+
+prometheus: ## Debian's Prometheus, if it is missing; not started
+	@./.ci/install prometheus:/usr/bin/prometheus
 
 check: deps
 	$(CARGO) fmt --all --check
