@@ -2,6 +2,8 @@
 //!
 //! Takes capture files and interfaces, through libpcap by the `pcap` crate. Gives
 //! [`Packet`]s, one at a time, in the order in which they happened, through [`PacketSource`].
+//! Files are read as fast as can be, or at the pace at which they were captured ([`Paced`]), and
+//! where nobody may wait for them, on a thread of their own ([`Apart`]).
 //! Promises that a file that cannot be read whole is reported with its name and the byte offset
 //! of the fault, that what came before the fault was given, and that the next file follows; and
 //! that an interface that goes away is reported, and read again when it is back.
