@@ -3,9 +3,10 @@
 mod support;
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
 use std::time::{SystemTime, UNIX_EPOCH};
-use support::binary::{Run, captures, run};
+use support::binary::{Run, captures, run, sealwatch};
 use support::conversation::endpoint;
 use support::counts::{counts, family, sum};
 use support::pcap::{Timed, connection, pcap};
@@ -124,6 +125,23 @@ fn at_a_pace_the_same_is_told_as_without() {
     assert!(plain.len() > 10_000);
     // Four and a half hours, in a second.
     assert_eq!(records(&["--pace", "15000"]), plain);
+}
+
+#[test]
+fn at_a_pace_records_come_when_their_turn_is() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let file = folder.path().join("silence");
+    fs::write(&file, pcap(&with_a_silence())).expect("a file can be written");
+    let file = file.to_str().expect("paths here are UTF-8");
+    let mut command = sealwatch(["replay", "--pace", "realtime", "--format", "jsonl", file]);
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary starts");
+    let lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+    // The others are an hour away.
+    for line in lines.take(3) {
+        assert!(line.expect("it is UTF-8").contains("\"requested_mode\":\"AES256\""));
+    }
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
 }
 
 #[test]

@@ -29,8 +29,8 @@ use std::time::{Duration, Instant};
 
 /// How often to look whether it is to end.
 const TICK: Duration = Duration::from_millis(20);
-/// How long after its last packet a replay begins anew: as long as small captures do not keep a
-/// processor busy for nothing, and whoever looks sees where a round ends.
+/// How long after its last packet a replay begins anew: long enough for small captures not to keep
+/// a processor busy for nothing, and for whoever looks to see where a round ends.
 const BETWEEN_ROUNDS: Duration = Duration::from_secs(1);
 
 #[derive(clap::Args)]
@@ -413,6 +413,8 @@ impl<'a> Run<'a> {
                     self.note(&note);
                 }
             }
+            // Nobody is to wait for what was observed at its pace.
+            Event::Counted { .. } if self.config.pace == Pace::Prompt => output.flush()?,
             Event::Observed(_) | Event::Counted { .. } => {}
         }
         Ok(())
