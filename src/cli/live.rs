@@ -11,7 +11,7 @@ use super::traffic::Traffic;
 use super::web::{self, Serving, Web};
 use crate::capture::{self, Awaited, Interface, InterfaceConfig, InterfaceStatus};
 use crate::confine::{self, Measure, Paths};
-use crate::export::{Server, ServerConfig, Site};
+use crate::export::{self, Server, ServerConfig, Site};
 use crate::pipeline::{self, Pace};
 use crate::tally::{self, Tally};
 use anyhow::{Context, Result};
@@ -261,10 +261,19 @@ fn site(tally: &tally::Shared, statuses: Vec<Arc<InterfaceStatus>>) -> Result<Si
             up.with_label_values(&[&status.name]).set(i64::from(status.is_open()));
         }
     };
+    let open = statuses.clone();
+    let interfaces = move || {
+        let of = |status: &Arc<InterfaceStatus>| export::Interface {
+            name: status.name.clone(),
+            is_up: status.is_open(),
+        };
+        open.iter().map(of).collect()
+    };
     Ok(Site {
         registry,
         refresh: Box::new(refresh),
         summary: serving::summary(tally, Vec::new),
+        interfaces: Box::new(interfaces),
         unready: Box::new(move || unready(&statuses)),
     })
 }

@@ -261,6 +261,7 @@ impl<'a> Run<'a> {
             registry,
             refresh: Box::new(|| {}),
             summary: serving::summary(&self.tally, told),
+            interfaces: Box::new(Vec::new),
             unready: Box::new(Vec::new),
         };
         let serving = Serving::start(server, site)?;

@@ -1,7 +1,8 @@
 //! export: from counts to Prometheus, and to whoever asks over HTTP.
 //!
-//! Takes a registry that the tally room filled. Gives it in the Prometheus text format, to
-//! whoever calls or over HTTP and TLS ([`Server`]). Promises what `promtool check metrics` asks for,
+//! Takes a registry that the tally room filled, and summaries of it. Gives the one in the Prometheus
+//! text format, to whoever calls or over HTTP and TLS ([`Server`]), the other as a page for people.
+//! Promises what `promtool check metrics` asks for, that nothing that a wire chose is ever markup,
 //! and that a slow or hostile scraper holds up nobody but itself: time, connections, memory and the
 //! work of answering are bounded. Knows nothing of packets.
 
@@ -9,6 +10,7 @@ mod auth;
 mod connection;
 mod counts;
 mod listen;
+mod page;
 mod server;
 mod shared;
 mod site;
@@ -19,7 +21,7 @@ use prometheus::{Registry, TextEncoder};
 
 pub use listen::Address;
 pub use server::{Control, Server, ServerConfig, TelemetryPath};
-pub use site::Site;
+pub use site::{Interface, Site};
 pub use web_config::{WebConfig, WebConfigError};
 
 /// Every metric of a registry in the Prometheus text exposition format, version 0.0.4

@@ -6,22 +6,22 @@
 //! | `/api/v1/summary` | all counts, as JSON |
 //! | `/-/healthy` | 200 while this process serves |
 //! | `/-/ready` | 200 when everything that is to be captured on is open and was read; else 503, and what is not |
-//! | `/` | this list |
+//! | `/` | [the page](super::page) |
 //!
 //! GET and HEAD are answered; a question with a body is not, and ends its connection, so that no two
 //! parties can read its end differently. Where there are users, all of these are for them alone.
 
-use super::Site;
 use super::auth::Gate;
 use super::connection::{Connections, Progress};
 use super::counts::Counts;
 use super::listen::{Acceptor, Address, Listener};
 use super::shared::Shared;
 use super::web_config::{Settings, WebConfig, WebConfigError};
+use super::{Site, page};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
-use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use std::convert::Infallible;
 use std::fmt;
@@ -218,7 +218,9 @@ async fn accept(acceptor: Acceptor, connections: Arc<Connections>) {
 pub(super) struct Routes {
     metrics: Arc<Shared>,
     summary: Arc<Shared>,
-    unready: Box<dyn Fn() -> Vec<String> + Send + Sync>,
+    page: Arc<Shared>,
+    page_headers: Vec<(HeaderName, HeaderValue)>,
+    site: Arc<Site>,
     telemetry_path: TelemetryPath,
     gate: Arc<Gate>,
     counts: Counts,
@@ -227,17 +229,27 @@ pub(super) struct Routes {
 
 impl Routes {
     fn new(site: Site, counts: Counts, config: ServerConfig) -> io::Result<Self> {
-        let Site { registry, refresh, summary, unready } = site;
+        let site = Arc::new(site);
+        let (counted, summed, shown) = (site.clone(), site.clone(), site.clone());
         let metrics = move || {
-            refresh();
-            super::text(&registry).map_err(|error| error.to_string())
+            (counted.refresh)();
+            super::text(&counted.registry).map_err(|error| error.to_string())
         };
-        let summary =
-            move || serde_json::to_string_pretty(&summary()).map_err(|error| error.to_string());
+        let summary = move || {
+            serde_json::to_string_pretty(&(summed.summary)()).map_err(|error| error.to_string())
+        };
+        let telemetry_path = config.telemetry_path.to_string();
+        let page = move || Ok(page::page(&shown, &telemetry_path));
+        let page_headers = page::headers().into_iter().map(|(name, value)| {
+            let value = HeaderValue::try_from(value).map_err(io::Error::other)?;
+            Ok((HeaderName::from_static(name), value))
+        });
         Ok(Self {
             metrics: Shared::start(Box::new(metrics))?,
             summary: Shared::start(Box::new(summary))?,
-            unready,
+            page: Shared::start(Box::new(page))?,
+            page_headers: page_headers.collect::<io::Result<_>>()?,
+            site,
             telemetry_path: config.telemetry_path,
             gate: Gate::new()?,
             counts,
@@ -314,7 +326,7 @@ impl Routes {
             return with(response, header::ALLOW, "GET, HEAD");
         }
         match path {
-            "/" => text(StatusCode::OK, self.list()),
+            "/" => self.page(request.headers()).await,
             "/-/healthy" => text(StatusCode::OK, "sealwatch is healthy.\n"),
             "/-/ready" => self.readiness(),
             "/api/v1/summary" => shared(&self.summary, "application/json", request.headers()).await,
@@ -322,12 +334,16 @@ impl Routes {
         }
     }
 
-    fn list(&self) -> String {
-        format!("sealwatch\n\n{}\n{}\n", self.telemetry_path, PATHS[1..].join("\n"))
+    async fn page(&self, headers: &HeaderMap) -> Response<Full<Bytes>> {
+        let mut response = shared(&self.page, TEXT_TYPE, headers).await;
+        if response.status() == StatusCode::OK {
+            response.headers_mut().extend(self.page_headers.iter().cloned());
+        }
+        response
     }
 
     fn readiness(&self) -> Response<Full<Bytes>> {
-        match (self.unready)() {
+        match (self.site.unready)() {
             unready if unready.is_empty() => text(StatusCode::OK, "sealwatch is ready.\n"),
             unready => text(StatusCode::SERVICE_UNAVAILABLE, unready.join("\n") + "\n"),
         }
@@ -342,7 +358,7 @@ fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
 
 fn with(
     mut response: Response<Full<Bytes>>,
-    name: header::HeaderName,
+    name: HeaderName,
     value: &'static str,
 ) -> Response<Full<Bytes>> {
     response.headers_mut().insert(name, HeaderValue::from_static(value));

@@ -11,8 +11,19 @@ pub struct Site {
     pub refresh: Box<dyn Fn() + Send + Sync>,
     /// All counts, as they stand.
     pub summary: Box<dyn Fn() -> Summary + Send + Sync>,
+    /// What is captured on; nothing where files are read.
+    pub interfaces: Box<dyn Fn() -> Vec<Interface> + Send + Sync>,
     /// What is not ready, one line each; empty when everything is.
     pub unready: Box<dyn Fn() -> Vec<String> + Send + Sync>,
+}
+
+/// An interface that is captured on.
+#[derive(Clone, Debug)]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// Whether it is open, up and read.
+    pub is_up: bool,
 }
 
 impl Site {

@@ -11,6 +11,10 @@ mod time;
 
 pub use jsonl::json_line;
 pub use summary::{
-    BlindSpots, Exchanges, Flows, HostSummary, LedgerSummary, Mismatch, PlaceSummary, Summary,
+    BlindSpots, DropSummary, Exchanges, Flows, HostSummary, LedgerSummary, Mismatch, PlaceSummary,
+    ServerName, Summary,
 };
+pub(crate) use summary::{Counts, CountsBy};
+pub(crate) use table::meaning;
 pub use table::table;
+pub(crate) use time::rfc3339;

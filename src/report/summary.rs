@@ -5,12 +5,13 @@ use crate::decode::PacketFate;
 use crate::http::TlsCounts;
 use crate::tally::{ByteFate, HostCounts, PlaceCounts, Tally};
 use serde::Serialize;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// Counts by one label.
-pub(super) type Counts = BTreeMap<&'static str, u64>;
+pub(crate) type Counts = BTreeMap<&'static str, u64>;
 /// Counts by two labels.
-pub(super) type CountsBy = BTreeMap<&'static str, Counts>;
+pub(crate) type CountsBy = BTreeMap<&'static str, Counts>;
 
 /// Everything that was counted: `--format json` writes this object.
 #[derive(Clone, Debug, Serialize)]
@@ -102,10 +103,23 @@ pub struct LedgerSummary {
     pub conflicting_bytes: u64,
     /// How often a direction lost its place in the message framing.
     pub losses: u64,
+    /// Packets that were lost before they could be read.
+    pub drops: DropSummary,
     /// TCP connections.
     pub flows: Flows,
     /// Connections that were not looked into.
     pub blind: BlindSpots,
+}
+
+/// Packets that were lost before they could be read, by where that was.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct DropSummary {
+    /// The kernel's buffer was full.
+    pub kernel: u64,
+    /// The interface or its driver dropped them.
+    pub interface: u64,
+    /// No worker had room for them. They are in `packets` too, as `dropped`.
+    pub queue: u64,
 }
 
 /// TCP connections.
@@ -124,10 +138,14 @@ pub struct Flows {
 pub struct BlindSpots {
     /// Encrypted by TLS.
     pub tls_connections: u64,
+    /// Payload bytes of those, both directions.
+    pub tls_bytes: u64,
     /// Of those, by the server name that the client asked for, where one was seen.
     pub tls_server_names: BTreeMap<String, ServerName>,
     /// HTTP/2.
     pub http2_connections: u64,
+    /// Payload bytes of those, both directions.
+    pub http2_bytes: u64,
     /// QUIC on UDP port 443.
     pub quic_connections: u64,
     /// Payload bytes of those, both directions. They are UDP's, and in no fate of TCP's payload.
@@ -162,6 +180,22 @@ impl Summary {
             label_overflow: tally.overflows().into(),
             problems,
         }
+    }
+
+    /// The hosts as a person wants them: those with mismatches first, then those with findings.
+    pub fn hosts_by_alarm(&self) -> Vec<&HostSummary> {
+        let mut hosts: Vec<_> = self.hosts.iter().collect();
+        hosts.sort_by_key(|host| {
+            (Reverse(host.counts.mismatch_count()), Reverse(host.finding_count()))
+        });
+        hosts
+    }
+}
+
+impl HostSummary {
+    /// How many findings there are.
+    pub fn finding_count(&self) -> u64 {
+        self.findings.values().sum()
     }
 }
 
@@ -207,6 +241,11 @@ fn ledger(tally: &Tally) -> LedgerSummary {
         gaps: ledger.flow.gaps,
         conflicting_bytes: ledger.flow.conflicting_bytes,
         losses: ledger.http.losses,
+        drops: DropSummary {
+            kernel: ledger.drops.kernel,
+            interface: ledger.drops.interface,
+            queue: ledger.packets.get(PacketFate::Dropped),
+        },
         flows: Flows {
             total: ledger.flow.flows,
             timed_out: ledger.flow.flows_timed_out,
@@ -214,8 +253,10 @@ fn ledger(tally: &Tally) -> LedgerSummary {
         },
         blind: BlindSpots {
             tls_connections: ledger.http.tls_connections,
+            tls_bytes: ledger.http.tls_bytes,
             tls_server_names: server_names(tally),
             http2_connections: ledger.http.http2_connections,
+            http2_bytes: ledger.http.http2_bytes,
             quic_connections: ledger.flow.quic.connections,
             quic_bytes: ledger.flow.quic.bytes,
             quic_evicted: ledger.flow.quic.evicted,

@@ -36,10 +36,7 @@ struct Table<'s> {
 impl Table<'_> {
     fn write(&self, out: &mut String) -> fmt::Result {
         self.heading(out)?;
-        let mut hosts: Vec<_> = self.summary.hosts.iter().collect();
-        hosts.sort_by_key(|host| {
-            (Reverse(host.counts.mismatch_count()), Reverse(host.findings.values().sum::<u64>()))
-        });
+        let hosts = self.summary.hosts_by_alarm();
         for host in &hosts {
             writeln!(out)?;
             self.host(out, host)?;
@@ -256,7 +253,8 @@ fn seconds(rfc3339: &str) -> String {
     format!("{}Z", rfc3339.split('.').next().unwrap_or_default())
 }
 
-fn meaning(finding: Finding) -> &'static str {
+/// What a finding means, in a few words.
+pub(crate) fn meaning(finding: Finding) -> &'static str {
     match finding {
         Finding::CustomerKeyInClear => "SSE-C keys sent in clear text",
         Finding::ConflictingHeaders => "headers contradict each other",

@@ -3,7 +3,7 @@
 use crate::net::Timestamp;
 
 /// RFC 3339 in UTC, with microseconds, the rest cut off: `2026-11-24T03:47:23.000001Z`.
-pub(super) fn rfc3339(time: Timestamp) -> String {
+pub(crate) fn rfc3339(time: Timestamp) -> String {
     // An i64 of nanoseconds reaches from 1677 to 2262, well within.
     let time = jiff::Timestamp::from_nanosecond(i128::from(time.as_nanos())).unwrap_or_default();
     format!("{time:.6}")

@@ -1,0 +1,229 @@
+//! How sure the answer is, in full: what was not looked into, what was lost on the way, and the
+//! ledger of every packet and byte.
+
+use super::View;
+use super::verdict::connections;
+use super::words::{bytes, number};
+use crate::decode::PacketFate;
+use crate::report::{BlindSpots, LedgerSummary, ServerName};
+use crate::tally::ByteFate;
+use maud::{Markup, html};
+use std::cmp::Reverse;
+
+/// How many server names are shown, those with most bytes first.
+const SERVER_NAMES: usize = 100;
+
+pub(super) fn sections(view: &View<'_>) -> Markup {
+    let ledger = &view.summary.ledger;
+    html! {
+        div.columns {
+            (blind(&ledger.blind))
+            (capture(view))
+            (accounts(ledger, &view.summary.verdict))
+        }
+    }
+}
+
+fn blind(blind: &BlindSpots) -> Markup {
+    let BlindSpots { tls_connections, tls_bytes, http2_connections, http2_bytes, .. } = *blind;
+    let kinds = [
+        ("TLS", tls_connections, tls_bytes),
+        ("HTTP/2", http2_connections, http2_bytes),
+        ("QUIC (UDP port 443)", blind.quic_connections, blind.quic_bytes),
+    ];
+    html! {
+        section #blind aria-labelledby="blind-title" {
+            h2 #blind-title { "Not looked into" }
+            @if connections(blind) == 0 {
+                p.empty { "No TLS, no HTTP/2, no QUIC: nothing was hidden." }
+            } @else {
+                p { "What is encrypted, or not HTTP/1, can hold exchanges that nobody here sees." }
+                table {
+                    caption.unseen { "Connections that were not looked into" }
+                    thead { tr { th { "Kind" } th { "Connections" }
+                        th { "Bytes" } } }
+                    tbody {
+                        @for (kind, n, moved) in kinds {
+                            tr { th scope="row" { (kind) } td { (number(n)) } td { (bytes(moved)) } }
+                        }
+                    }
+                }
+            }
+            (server_names(blind))
+            @if blind.other_connections > 0 {
+                p.muted {
+                    "Besides, " (number(blind.other_connections))
+                    " that are neither of these nor HTTP: they hold no exchange."
+                }
+            }
+        }
+    }
+}
+
+/// Whom TLS was for.
+fn server_names(blind: &BlindSpots) -> Markup {
+    let mut names: Vec<_> = blind.tls_server_names.iter().collect();
+    names.sort_by_key(|(name, counts)| (!names_s3(name), Reverse(counts.bytes), *name));
+    let say_s3 = names.iter().filter(|(name, _)| names_s3(name)).count();
+    html! {
+        @if !names.is_empty() {
+            details.more data-key="names" open[names.len() <= 8] {
+                summary {
+                    "TLS by server name (" (number(names.len() as u64))
+                    @if say_s3 > 0 { ", " (number(say_s3 as u64)) " of S3" } ")"
+                }
+                table {
+                    caption.unseen { "TLS by server name" }
+                    thead { tr { th { "Server name" } th { "Connections" }
+                        th { "Bytes" } } }
+                    tbody { @for (name, counts) in names.iter().take(SERVER_NAMES) {
+                        (server_name(name, counts))
+                    } }
+                }
+                @if names.len() > SERVER_NAMES {
+                    p.note {
+                        "And " (number((names.len() - SERVER_NAMES) as u64)) " more: see "
+                        a href="api/v1/summary" { "all counts" } "."
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn server_name(name: &str, counts: &ServerName) -> Markup {
+    html! {
+        tr {
+            th.name scope="row" { (name) @if names_s3(name) { " " span.tag.warn { "S3" } } }
+            td { (number(counts.connections)) }
+            td { (bytes(counts.bytes)) }
+        }
+    }
+}
+
+/// Whether a name has `s3` among its parts.
+fn names_s3(name: &str) -> bool {
+    name.split('.').any(|part| part == "s3" || part.starts_with("s3-"))
+}
+
+/// Whether packets come in, and which did not.
+fn capture(view: &View<'_>) -> Markup {
+    let drops = view.summary.ledger.drops;
+    let rows = [
+        ("Kernel", drops.kernel, "its buffer was full"),
+        ("Interface", drops.interface, "its driver had no room"),
+        ("Queue", drops.queue, "no worker had room"),
+    ];
+    html! {
+        section #capture aria-labelledby="capture-title" {
+            h2 #capture-title { "Capture" }
+            @if !view.interfaces.is_empty() {
+                ul.interfaces {
+                    @for interface in view.interfaces {
+                        li {
+                            span.name { (interface.name) } " "
+                            @if interface.is_up { span.tag.good { "up" } }
+                            @else { span.tag.bad { "down" } }
+                        }
+                    }
+                }
+            }
+            @if !view.unready.is_empty() {
+                ul.alarms { @for line in view.unready { li.bad { (line) } } }
+            }
+            table {
+                caption { "Packets dropped" }
+                thead { tr { th { "By" } th { "Packets" } } }
+                tbody {
+                    @for (by, n, why) in rows {
+                        tr {
+                            th scope="row" { (by) " " span.muted { (why) } }
+                            td { (number(n)) }
+                        }
+                    }
+                }
+            }
+            @if !view.summary.problems.is_empty() {
+                h3 { "Problems" }
+                ul.alarms { @for problem in &view.summary.problems { li.warn { (problem) } } }
+            }
+        }
+    }
+}
+
+/// The ledger: every packet and every byte has one fate.
+fn accounts(ledger: &LedgerSummary, verdict: &str) -> Markup {
+    html! {
+        section #ledger aria-labelledby="ledger-title" {
+            h2 #ledger-title { "Ledger" }
+            p { "Every packet and every byte of TCP payload has one fate: "
+                (verdict.replace(" %", "\u{a0}%")) "." }
+            table {
+                caption { "Payload bytes" }
+                thead { tr { th { "Fate" } th { "Bytes" } } }
+                tbody {
+                    @for fate in ByteFate::ALL {
+                        tr {
+                            th scope="row" { (fate.as_str()) " " span.muted { (bytes_mean(fate)) } }
+                            td { (number(ledger.payload_bytes.get(fate.as_str()).copied().unwrap_or(0))) }
+                        }
+                    }
+                }
+            }
+            details.more data-key="packets" {
+                summary { "Packets and connections" }
+                (packets(ledger))
+                (flows(ledger))
+            }
+        }
+    }
+}
+
+fn packets(ledger: &LedgerSummary) -> Markup {
+    html! {
+        table {
+            caption { "Packets" }
+            thead { tr { th { "Fate" } th { "Packets" } } }
+            tbody {
+                @for fate in PacketFate::ALL {
+                    tr {
+                        th scope="row" { (fate.as_str().replace('_', " ")) }
+                        td { (number(ledger.packets.get(fate.as_str()).copied().unwrap_or(0))) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn flows(ledger: &LedgerSummary) -> Markup {
+    let rows = [
+        ("TCP connections", ledger.flows.total),
+        ("given up after a silence", ledger.flows.timed_out),
+        ("given up for want of room", ledger.flows.evicted),
+        ("gaps", ledger.gaps),
+        ("bytes in gaps", ledger.gap_bytes),
+        ("times the place between messages was lost", ledger.losses),
+        ("repeated bytes that differed", ledger.conflicting_bytes),
+    ];
+    html! {
+        table {
+            caption { "Connections" }
+            thead { tr { th { "What" } th { "Count" } } }
+            tbody {
+                @for (what, n) in rows { tr { th scope="row" { (what) } td { (number(n)) } } }
+            }
+        }
+    }
+}
+
+fn bytes_mean(fate: ByteFate) -> &'static str {
+    match fate {
+        ByteFate::Head => "of HTTP messages: examined",
+        ByteFate::Body => "of HTTP messages: skipped, its length is known",
+        ByteFate::Duplicate => "seen before",
+        ByteFate::Ignored => "not HTTP",
+        ByteFate::Blind => "TLS, HTTP/2",
+        ByteFate::Lost => "after a gap, until the next sure head",
+    }
+}

@@ -1,0 +1,132 @@
+use super::*;
+use crate::http::TlsCounts;
+use crate::s3::{Finding, Mode, Observation, Operation, Subject};
+use crate::tally::{Limits, Tally};
+
+/// Everything that would be markup if it were not escaped.
+const HOSTILE: &str = "<script>alert(1)</script>\"'&amp;\n</details><img src=x onerror=a()>";
+
+fn subject(host: &str) -> Subject {
+    Subject {
+        time: Timestamp::from_nanos(0),
+        host: host.into(),
+        bucket: Some(HOSTILE.into()),
+        operation: Operation::PUT_OBJECT,
+    }
+}
+
+fn mismatch(tally: &mut Tally, host: &str) {
+    let (requested, applied) = (Mode::Kms, Mode::None);
+    let subject = subject(host);
+    tally.observe(&Observation::Requested { subject: subject.clone(), mode: requested });
+    tally.observe(&Observation::Applied { subject: subject.clone(), mode: applied });
+    tally.observe(&Observation::Mismatch { subject, requested, applied });
+}
+
+fn tally(max_hosts: usize) -> Tally {
+    Tally::new(Limits { max_hosts, max_buckets: Some(2 * max_hosts) })
+}
+
+fn shown(summary: &Summary, interface: &str, unready: &[String]) -> String {
+    let interfaces = [Interface { name: interface.to_owned(), is_up: unready.is_empty() }];
+    let time = Timestamp::from_nanos(0);
+    document(&View { summary, interfaces: &interfaces, unready, time, telemetry_path: "/metrics" })
+        .into_string()
+}
+
+#[test]
+fn nothing_that_the_wire_chose_is_markup() {
+    let mut tally = tally(10);
+    mismatch(&mut tally, HOSTILE);
+    tally.tls(&HOSTILE.into(), TlsCounts { connections: 1, bytes: 1 });
+    let summary = Summary::new(&tally, vec![HOSTILE.to_owned()]);
+    let page = shown(&summary, HOSTILE, &[HOSTILE.to_owned()]);
+    let escaped = "&lt;script&gt;alert(1)&lt;/script&gt;&quot;'&amp;amp;\n\
+                   &lt;/details&gt;&lt;img src=x onerror=a()&gt;";
+    // Host (as key and as title), bucket, server name, problem, interface, what is not ready.
+    assert_eq!(page.matches(escaped).count(), 7, "{page}");
+    assert_eq!((page.matches("<script").count(), page.matches("<img").count()), (1, 0));
+    // No attribute is written with other quotes, which are not escaped.
+    let ours = [STYLE, SCRIPT, ICON];
+    let page = ours.into_iter().fold(page, |page, text| page.replace(text, ""));
+    assert!(!page.contains("='"));
+}
+
+#[test]
+fn style_and_script_end_where_they_are_to() {
+    for text in [STYLE, SCRIPT] {
+        assert!(!text.contains("</") && !text.contains("<!--"));
+    }
+    // Nothing is fetched: what is referred to is in the page.
+    for (at, _) in STYLE.match_indices("url(") {
+        assert!(STYLE[at..].starts_with("url(#p"));
+    }
+}
+
+#[test]
+fn the_policy_names_what_is_in_the_page() {
+    let headers = headers();
+    let (name, policy) = &headers[1];
+    assert_eq!(*name, "content-security-policy");
+    assert!(policy.contains(&source(SCRIPT)) && policy.contains(&source(STYLE)), "{policy}");
+    // The digest of nothing, as FIPS 180 has it.
+    assert_eq!(source(""), "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='");
+}
+
+#[test]
+fn an_empty_page_says_that_it_is() {
+    let page = shown(&Summary::new(&tally(10), Vec::new()), "eth0", &[]);
+    assert!(page.contains("No packet seen yet") && page.contains("No host yet."));
+    assert!(page.contains("does not mean “unencrypted”"));
+}
+
+#[test]
+fn alarms_come_first_and_the_same_counts_make_the_same_page() {
+    let mut tally = tally(10);
+    for host in ["quiet", "odd", "wrong"] {
+        tally.observe(&Observation::Requested { subject: subject(host), mode: Mode::Aes256 });
+    }
+    let finding = Finding::CustomerKeyInClear;
+    tally.observe(&Observation::Found { subject: subject("odd"), finding, value: None });
+    mismatch(&mut tally, "wrong");
+    let summary = Summary::new(&tally, Vec::new());
+    let page = shown(&summary, "eth0", &[]);
+    let order = [
+        "1 mismatch on 1 host",
+        "With mismatches",
+        ">wrong<",
+        "1 ×</b> asked",
+        "With findings",
+        ">odd<",
+        "SSE-C keys sent in clear text",
+        "Nothing odd",
+        ">quiet<",
+        "Not looked into",
+    ];
+    let found = order.map(|part| page.find(part).expect(part));
+    assert!(found.is_sorted(), "{page}");
+    assert_eq!(page, shown(&Summary::new(&tally, Vec::new()), "eth0", &[]));
+}
+
+#[test]
+fn what_is_not_captured_on_is_said() {
+    let summary = Summary::new(&tally(10), Vec::new());
+    let page = shown(&summary, "eth7", &["not capturing on eth7".to_owned()]);
+    for part in ["0 of 1", "not capturing on eth7", "down"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+}
+
+#[test]
+fn names_beyond_the_limit_are_explained_and_the_page_is_bounded() {
+    let mut tally = tally(3_000);
+    for n in 0..3_100 {
+        mismatch(&mut tally, &format!("host-{n}"));
+    }
+    let page = shown(&Summary::new(&tally, Vec::new()), "eth0", &[]);
+    assert_eq!(page.matches("<li data-key=\"h:").count(), 1024);
+    assert!(page.contains("Stands for every host that came after the limit"));
+    assert!(page.contains("And 1,977 more hosts"), "{page}");
+    assert!(page.contains("Too many hosts: 300 observations counted under"));
+    assert!(page.len() < 3_000_000, "{}", page.len());
+}

@@ -1,0 +1,174 @@
+//! The verdict: what was seen in one line, and beside it how sure that is.
+
+use super::View;
+use super::words::{bytes, counted, number, share, time};
+use crate::report::{BlindSpots, DropSummary, LedgerSummary, Summary};
+use maud::{Markup, html};
+
+/// How it stands.
+pub(super) struct Verdict<'v> {
+    view: &'v View<'v>,
+    /// In a few words.
+    pub(super) headline: String,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Nothing,
+    Calm,
+    Odd,
+    Alarm,
+}
+
+impl<'v> Verdict<'v> {
+    pub(super) fn new(view: &'v View<'v>) -> Self {
+        let hosts = &view.summary.hosts;
+        let mismatches: u64 = hosts.iter().map(|host| host.counts.mismatch_count()).sum();
+        let findings: u64 = hosts.iter().map(|host| host.finding_count()).sum();
+        let on = |n: usize| counted(n as u64, "host", "hosts");
+        let mismatched = hosts.iter().filter(|host| host.counts.mismatch_count() > 0).count();
+        let odd = hosts.iter().filter(|host| host.finding_count() > 0).count();
+        let (kind, headline) = if mismatches > 0 {
+            let n = counted(mismatches, "mismatch", "mismatches");
+            (Kind::Alarm, format!("{n} on {}", on(mismatched)))
+        } else if findings > 0 {
+            let n = counted(findings, "finding", "findings");
+            (Kind::Odd, format!("No mismatch seen; {n} on {}", on(odd)))
+        } else if !hosts.is_empty() {
+            (Kind::Calm, "No mismatch seen".to_owned())
+        } else if view.summary.first_packet.is_some() {
+            (Kind::Nothing, "No object-store traffic seen yet".to_owned())
+        } else {
+            (Kind::Nothing, "No packet seen yet".to_owned())
+        };
+        Self { view, headline, kind }
+    }
+
+    pub(super) fn section(&self) -> Markup {
+        let (class, sign) = match self.kind {
+            Kind::Nothing => ("nothing", "…"),
+            Kind::Calm => ("calm", "✓"),
+            Kind::Odd => ("odd", "!"),
+            Kind::Alarm => ("alarm", "!"),
+        };
+        html! {
+            section #verdict class={ "verdict " (class) } aria-labelledby="headline" {
+                div.said {
+                    span.sign aria-hidden="true" { (sign) }
+                    div {
+                        h2 #headline { (self.headline) }
+                        (seen(self.view.summary))
+                    }
+                }
+                div.sure {
+                    h3 #sure { "How sure is that?" }
+                    dl aria-labelledby="sure" { (tiles(self.view)) }
+                }
+            }
+        }
+    }
+}
+
+/// How much that is about, and of when.
+fn seen(summary: &Summary) -> Markup {
+    let exchanges = &summary.exchanges;
+    html! {
+        @if summary.first_packet.is_some() { p {
+            (counted(exchanges.object_store, "object-store exchange", "object-store exchanges"))
+            " with " (counted(summary.hosts.len() as u64, "host", "hosts")) "; "
+            (counted(exchanges.other, "other HTTP exchange", "other HTTP exchanges"))
+        } }
+        @if let (Some(first), Some(last)) = (&summary.first_packet, &summary.last_packet) {
+            p.muted { "Packets from " (time(first)) " to " (time(last)) }
+        }
+        p.muted {
+            "A mismatch: a request asked for a mode, was answered with success, and got another, "
+            "or no word of any."
+        }
+    }
+}
+
+fn tiles(view: &View<'_>) -> Markup {
+    let ledger = &view.summary.ledger;
+    html! {
+        (examined(ledger))
+        (blind_share(ledger))
+        (gaps(ledger))
+        (drops(ledger.drops))
+        (capture(view))
+    }
+}
+
+/// One measure: its name, its value, what that is about, and whether all is well, if that can be
+/// said.
+fn tile(name: &str, value: &str, about: &str, is_well: Option<bool>) -> Markup {
+    html! {
+        div.tile.well[is_well == Some(true)].unwell[is_well == Some(false)] {
+            dt { (name) }
+            dd { b { (value) } span { (about) } }
+        }
+    }
+}
+
+fn examined(ledger: &LedgerSummary) -> Markup {
+    let all: u64 = ledger.payload_bytes.values().sum();
+    let fate = |fate| ledger.payload_bytes.get(fate).copied().unwrap_or_default();
+    let escaped = fate("blind") + fate("lost");
+    match share(all.saturating_sub(escaped), all) {
+        Some(share) => {
+            let about = format!("of {} of TCP payload", bytes(all));
+            tile("Examined", &share, &about, Some(escaped == 0))
+        }
+        None => tile("Examined", "–", "no payload yet", None),
+    }
+}
+
+/// The share of what may hold exchanges that could not be looked into.
+fn blind_share(ledger: &LedgerSummary) -> Markup {
+    let BlindSpots { tls_bytes, http2_bytes, quic_bytes, .. } = ledger.blind;
+    let fate = |fate| ledger.payload_bytes.get(fate).copied().unwrap_or_default();
+    let blind = tls_bytes + http2_bytes + quic_bytes;
+    let connections = connections(&ledger.blind);
+    let about = match connections {
+        0 => "no TLS, HTTP/2 or QUIC".to_owned(),
+        n => format!("of bytes, in {}", counted(n, "connection", "connections")),
+    };
+    let share = share(blind, blind + fate("head") + fate("body"));
+    let is_well = share.is_some().then_some(connections == 0);
+    tile("Blind", share.as_deref().unwrap_or("–"), &about, is_well)
+}
+
+/// How many connections could not be looked into.
+pub(super) fn connections(blind: &BlindSpots) -> u64 {
+    blind.tls_connections + blind.http2_connections + blind.quic_connections
+}
+
+fn gaps(ledger: &LedgerSummary) -> Markup {
+    let about = match ledger.gap_bytes {
+        0 => "nothing is missing".to_owned(),
+        n => format!("{} not captured", bytes(n)),
+    };
+    tile("Gaps", &number(ledger.gaps), &about, Some(ledger.gaps == 0))
+}
+
+fn drops(drops: DropSummary) -> Markup {
+    let dropped = drops.kernel + drops.interface + drops.queue;
+    let about = if dropped == 0 { "no packet" } else { "packets: see Capture" };
+    tile("Dropped", &number(dropped), about, Some(dropped == 0))
+}
+
+/// Whether it captures, where there is something to capture on.
+fn capture(view: &View<'_>) -> Markup {
+    let up = view.interfaces.iter().filter(|interface| interface.is_up).count();
+    let all = view.interfaces.len();
+    let is_ready = view.unready.is_empty();
+    let about = if is_ready { "all is well" } else { "see Capture" };
+    match all {
+        0 => tile("Ready", if is_ready { "yes" } else { "no" }, about, Some(is_ready)),
+        _ => {
+            let interfaces = if all == 1 { "interface up" } else { "interfaces up" };
+            tile("Capturing", &format!("{up} of {all}"), interfaces, Some(is_ready))
+        }
+    }
+}
