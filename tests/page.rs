@@ -199,7 +199,7 @@ fn as_many_hosts_as_are_counted_are_a_light_page_that_can_be_searched() {
     let page = stage.wire.wait("/", |_, text| text.contains("with 513 hosts"));
     println!("the page with 512 hosts has {} bytes", page.len());
     assert!(page.len() < 1_000_000, "{} bytes", page.len());
-    stage.look(&["look", "many"]);
+    stage.look(&["look", "many", "brief"]);
     stage.look(&["find", "bucket-01", "10", "513"]);
     stage.end();
 }

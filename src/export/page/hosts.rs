@@ -338,9 +338,13 @@ fn present<'c>(
     Mode::ALL.into_iter().filter(move |mode| has(left, *mode) || has(right, *mode))
 }
 
-/// A mode, at the head of a row.
+/// A mode, at the head of a row; the longest may be broken on a narrow screen.
 fn named(mode: Mode) -> Markup {
-    html! { th.(key(mode)) scope="row" { (mode.as_str()) } }
+    let (name, rest) = match mode {
+        Mode::KmsDsse => mode.as_str().split_at("aws:kms:".len()),
+        _ => (mode.as_str(), ""),
+    };
+    html! { th.(key(mode)) scope="row" { (name) @if !rest.is_empty() { wbr; (rest) } } }
 }
 
 fn cell(counts: Option<&Counts>, mode: Mode, show: impl Fn(u64) -> String) -> Markup {
