@@ -48,7 +48,7 @@ fn the_counts_are_served_as_live_does_and_go_on_being_served() {
     assert_eq!(at("/-/healthy").0, "200");
     assert_eq!(at("/-/ready").0, "200");
     let (status, page) = at("/");
-    assert!(status == "200" && page.contains("/metrics"), "{page}");
+    assert!(status == "200" && page.contains("href=\"metrics\""), "{page}");
     let (_, summary) = at("/api/v1/summary");
     // What is told is told there, too.
     let json = run(["replay", "--format", "json", &folder()]);
