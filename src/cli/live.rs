@@ -2,15 +2,15 @@
 
 use super::Exit;
 use super::config;
-use super::events::{self, Events};
+use super::confined::{Needs, confine, show};
+use super::events::Events;
 use super::log::{Lines, Log};
 use super::service::Service;
 use super::serving;
 use super::teller::Teller;
 use super::traffic::Traffic;
-use super::web::{self, Serving, Web};
-use crate::capture::{self, Awaited, Interface, InterfaceConfig, InterfaceStatus};
-use crate::confine::{self, Measure, Paths};
+use super::web::{Serving, Web};
+use crate::capture::{Awaited, Interface, InterfaceConfig, InterfaceStatus};
 use crate::export::{self, Server, ServerConfig, Site};
 use crate::pipeline::{self, Pace};
 use crate::tally::{self, Tally};
@@ -20,8 +20,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -118,7 +117,12 @@ fn watch(arguments: &Arguments, web: ServerConfig, lines: &Lines) -> Result<()> 
     let tally = Arc::new(Mutex::new(Tally::new(arguments.traffic.limits(arguments.max_hosts))));
     let status = status(tally.clone(), statuses.clone());
     let mut site = site(&tally, statuses).context("cannot register the metrics")?;
-    let confined = confine(arguments, &server, awaited, &stop)?;
+    let needs = Needs {
+        user: arguments.user.as_deref(),
+        server: &server,
+        events: arguments.events.as_deref(),
+    };
+    let confined = confine(&needs, awaited, &stop)?;
     lines.detach().context("cannot start a thread")?;
     show(confined, &mut site).context("cannot register the metrics")?;
     show_lost(lines, &mut site).context("cannot register the metrics")?;
@@ -165,79 +169,6 @@ fn open(arguments: &Arguments, stop: &Arc<AtomicBool>) -> Result<Captured> {
         captured.awaited.extend(opened.awaited);
     }
     Ok(captured)
-}
-
-/// What was given up.
-struct Confined {
-    measures: Vec<Measure>,
-    /// The thread that still has what it takes to open interfaces.
-    opening: Option<JoinHandle<()>>,
-}
-
-/// Gives up what is not needed any more, before anything of the traffic is looked at. Interfaces
-/// that are not there yet are opened by a thread that keeps, until then, what that takes.
-fn confine(
-    arguments: &Arguments,
-    server: &Server,
-    awaited: Vec<Awaited>,
-    stop: &Arc<AtomicBool>,
-) -> Result<Confined> {
-    if let Some(user) = &arguments.user {
-        confine::become_user(user)?;
-    }
-    confine::keep_capabilities(!awaited.is_empty())?;
-    let files = confine::files(&paths(arguments, server)?);
-    let mut opening = None;
-    if !awaited.is_empty() {
-        let stop = stop.clone();
-        let thread = thread::Builder::new()
-            .name("open".to_owned())
-            .spawn(move || capture::open_when_there(awaited, &stop))
-            .context("cannot start a thread")?;
-        opening = Some(thread);
-        confine::keep_capabilities(false)?;
-    }
-    Ok(Confined { measures: vec![files, confine::system_calls()], opening })
-}
-
-/// What is still to be opened: libpcap's statistics, this process's own, what the server reads
-/// again, and records.
-fn paths(arguments: &Arguments, server: &Server) -> Result<Paths> {
-    let mut read = web::folders(server)?;
-    read.extend(["/sys", "/proc/self"].map(PathBuf::from));
-    let mut paths = Paths { read, write: Vec::new() };
-    if let Some(events) = &arguments.events
-        && events.as_os_str() != "-"
-    {
-        paths.write.extend(events::to_open(events)?);
-    }
-    Ok(paths)
-}
-
-/// Says which measures are in force.
-fn show(confined: Confined, site: &mut Site) -> prometheus::Result<()> {
-    let help = "Whether this process gave up what it does not need, by measure.";
-    let gauge = IntGaugeVec::new(Opts::new("sealwatch_confinement", help), &["measure"])?;
-    let set = |measure: &str, in_force: bool| {
-        gauge.with_label_values(&[measure]).set(i64::from(in_force));
-    };
-    set("user", !confine::is_root());
-    if confine::is_root() {
-        info!("going on with the user id of root, without its capabilities (see --user)");
-    }
-    for Measure { name, obstacle } in confined.measures {
-        set(name, obstacle.is_none());
-        if let Some(obstacle) = obstacle {
-            warn!(measure = name, "{name} is not in force: {obstacle}");
-        }
-    }
-    site.registry.register(Box::new(gauge.clone()))?;
-    let opening = confined.opening;
-    site.also_refresh(move || {
-        let all = opening.as_ref().is_none_or(JoinHandle::is_finished);
-        gauge.with_label_values(&["capabilities"]).set(i64::from(all));
-    });
-    Ok(())
 }
 
 /// Says how many messages nobody read.

@@ -6,6 +6,7 @@
 //! ([`Exit`]).
 
 mod config;
+mod confined;
 mod events;
 mod interfaces;
 mod live;
