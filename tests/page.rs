@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use support::conversation::endpoint;
 use support::pcap::connection;
 use support::script::Script;
-use support::traffic::{frames, send};
+use support::traffic::{client_hello, frames, send};
 use support::wire::{Live, Wire};
 
 /// The longest name there is.
@@ -53,19 +53,6 @@ fn in_order(host: &str) -> Script {
         .s(format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{body}"))
         .c(&get)
         .s("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
-}
-
-/// A ClientHello for `name`, in one record.
-fn client_hello(name: &str) -> Vec<u8> {
-    let sized = |width: usize, data: &[u8]| {
-        [&(data.len() as u32).to_be_bytes()[4 - width..], data].concat()
-    };
-    let entry = [&[0][..], &sized(2, name.as_bytes())].concat();
-    let extensions = [&[0, 0][..], &sized(2, &sized(2, &entry))].concat();
-    let body =
-        [&[3, 3][..], &[7; 32], &[0], &sized(2, &[0x13, 1]), &[1, 0], &sized(2, &extensions)];
-    let message = [&[1][..], &sized(3, &body.concat())].concat();
-    [&[22, 3, 1][..], &sized(2, &message)].concat()
 }
 
 /// Encrypted connections, to a store and elsewhere.

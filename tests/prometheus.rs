@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use support::prometheus::{Answer, Prometheus, configuration};
 use support::s3::{PARTS, Server, Told, counts, talk};
+use support::traffic::client_hello;
 use support::wire::Wire;
 
 /// Expected counts of one metric, by the labels of which they are to be the sum.
@@ -41,18 +42,6 @@ fn readme(begins: &str) -> String {
         .split("\n\n")
         .find(|block| block.starts_with("    ") && block.trim_start().starts_with(begins));
     block.expect("README.md has the query").replace("increase(", "(").replace("[1d]", "")
-}
-
-/// The first message of TLS for a server of that name.
-fn client_hello(name: &str) -> Vec<u8> {
-    let length = |n: usize| u16::to_be_bytes(n as u16);
-    let entry = [&[0][..], &length(name.len()), name.as_bytes()].concat();
-    let list = [&length(entry.len())[..], &entry].concat();
-    let extension = [&[0, 0][..], &length(list.len()), &list].concat();
-    let extensions = [&length(extension.len())[..], &extension].concat();
-    let body = [&[3, 3][..], &[7; 32], &[0, 0, 2, 0x13, 1, 1, 0], &extensions].concat();
-    let message = [&[1, 0][..], &length(body.len()), &body].concat();
-    [&[22, 3, 1][..], &length(message.len()), &message].concat()
 }
 
 /// Sends bytes from the far end, on a connection of their own, to one who takes them.

@@ -12,6 +12,7 @@ use support::binary::{Run, captures, run, sealwatch};
 use support::conversation::{Faults, Random, Shape, endpoint, spoil, talk};
 use support::pcap::{Timed, connection, pcap, pcap_of, split};
 use support::script::Script;
+use support::traffic::client_hello;
 use tempfile::TempDir;
 
 /// A folder of files for one test.
@@ -663,19 +664,6 @@ fn a_connection_seen_twice_counts_once_and_copies_can_be_left_out() {
     assert_eq!(fates(&left_out), [json!(n), json!(n)]);
     assert_eq!(left_out["ledger"]["payload_bytes"]["duplicate"], 0);
     assert_eq!(left_out, of(&["--dedup", "--workers", "8"]));
-}
-
-/// A ClientHello for `name`, in one record.
-fn client_hello(name: &str) -> Vec<u8> {
-    let sized = |width: usize, data: &[u8]| {
-        [&(data.len() as u32).to_be_bytes()[4 - width..], data].concat()
-    };
-    let entry = [&[0][..], &sized(2, name.as_bytes())].concat();
-    let extensions = [&[0, 0][..], &sized(2, &sized(2, &entry))].concat();
-    let body =
-        [&[3, 3][..], &[7; 32], &[0], &sized(2, &[0x13, 1]), &[1, 0], &sized(2, &extensions)];
-    let message = [&[1][..], &sized(3, &body.concat())].concat();
-    [&[22, 3, 1][..], &sized(2, &message)].concat()
 }
 
 #[test]

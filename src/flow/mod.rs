@@ -12,6 +12,7 @@ mod chunk;
 mod counts;
 #[expect(clippy::module_inception, reason = "a flow is what this room is about")]
 mod flow;
+mod looks;
 mod quic;
 mod stream;
 mod table;

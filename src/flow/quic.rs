@@ -19,10 +19,11 @@
 //! on under encryption.
 
 use super::Limits;
+use super::looks::Looks;
 use crate::decode::{QuicDatagram, QuicSign};
 use crate::net::{FlowKey, Timestamp};
 use ahash::RandomState;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::ops::AddAssign;
 
 /// So many short headers are proof.
@@ -64,27 +65,15 @@ struct Pair {
     last: Timestamp,
 }
 
-/// A look at a pair of endpoints, as in the [table](super::FlowTable) of TCP connections.
-#[derive(Debug)]
-struct Look {
-    /// When: by the clock of sweeps.
-    clock: Timestamp,
-    /// The time of the pair's last datagram then.
-    last: Timestamp,
-    key: FlowKey,
-}
-
 /// Every pair of endpoints with UDP port 443, within a bound.
 #[derive(Debug)]
 pub struct QuicTable {
     pairs: HashMap<FlowKey, Pair, RandomState>,
-    /// Every pair exactly once, by when it was last looked at.
-    queue: VecDeque<Look>,
+    /// Every pair exactly once.
+    looks: Looks,
     counts: QuicCounts,
     max: usize,
     idle_nanos: u64,
-    /// The latest time that a sweep was given.
-    clock: Timestamp,
 }
 
 impl QuicTable {
@@ -92,11 +81,10 @@ impl QuicTable {
     pub fn new(limits: Limits) -> Self {
         Self {
             pairs: HashMap::default(),
-            queue: VecDeque::new(),
+            looks: Looks::new(),
             counts: QuicCounts::default(),
             max: limits.max_quic_connections.max(1),
             idle_nanos: limits.quic_idle_nanos,
-            clock: Timestamp::from_nanos(i64::MIN),
         }
     }
 
@@ -110,7 +98,7 @@ impl QuicTable {
         let QuicDatagram { time, flow: key, sign, bytes } = *datagram;
         if !self.pairs.contains_key(&key) {
             self.make_room();
-            self.queue.push_back(Look { clock: self.clock, last: time, key });
+            self.looks.look(key, time);
         }
         let new = || Pair { speaks: Speaks::NOTHING_YET, last: time };
         let pair = self.pairs.entry(key).or_insert_with(new);
@@ -132,9 +120,9 @@ impl QuicTable {
 
     fn make_room(&mut self) {
         while self.pairs.len() >= self.max {
-            let Some(look) = self.queue.pop_front() else { return };
+            let Some(look) = self.looks.earliest() else { return };
             match self.pairs.get(&look.key) {
-                Some(pair) if pair.last > look.last => self.look_again(look.key, pair.last),
+                Some(pair) if pair.last > look.last => self.looks.look(look.key, pair.last),
                 Some(pair) => {
                     self.counts.evicted += u64::from(matches!(pair.speaks, Speaks::Quic));
                     self.pairs.remove(&look.key);
@@ -149,28 +137,16 @@ impl QuicTable {
     /// A datagram that comes after a silence begins anew by itself, so when and how often this is
     /// called changes no count.
     pub fn sweep(&mut self, now: Timestamp) {
-        if now.is_set_back_from(self.clock) {
-            self.queue.iter_mut().for_each(|look| look.clock = now);
-            self.clock = now;
-        }
-        self.clock = self.clock.max(now);
-        for _ in 0..self.queue.len() {
-            let Some(look) = self.queue.pop_front() else { return };
-            if now.nanos_since(look.clock) <= self.idle_nanos {
-                self.queue.push_front(look);
-                return;
-            }
+        self.looks.pass_time(now);
+        for _ in 0..self.looks.len() {
+            let Some(look) = self.looks.earlier_than(now, self.idle_nanos) else { return };
             let Some(pair) = self.pairs.get(&look.key) else { continue };
             if now.nanos_since(pair.last) > self.idle_nanos {
                 self.pairs.remove(&look.key);
             } else {
-                self.look_again(look.key, pair.last);
+                self.looks.look(look.key, pair.last);
             }
         }
-    }
-
-    fn look_again(&mut self, key: FlowKey, last: Timestamp) {
-        self.queue.push_back(Look { clock: self.clock, last, key });
     }
 }
 
@@ -248,7 +224,7 @@ mod tests {
             assert_eq!(table.counts(), QuicCounts { connections: 2, bytes: 60, evicted: 0 });
             table.sweep(Timestamp::from_nanos(1_000 * SECOND));
             table.sweep(Timestamp::from_nanos(2_000 * SECOND));
-            assert_eq!((table.pairs.len(), table.queue.len()), (0, 0));
+            assert_eq!((table.pairs.len(), table.looks.len()), (0, 0));
         }
     }
 
@@ -274,7 +250,7 @@ mod tests {
         assert_eq!(table.counts(), QuicCounts { connections: 5, bytes: 70, evicted: 2 });
         for port in 10..10_000 {
             table.datagram(&datagram(7, port, Nothing));
-            assert!(table.pairs.len() <= 3 && table.queue.len() == table.pairs.len());
+            assert!(table.pairs.len() <= 3 && table.looks.len() == table.pairs.len());
         }
     }
 }

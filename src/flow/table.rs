@@ -1,11 +1,12 @@
 //! Every connection there is, and when each is over.
 
 use super::flow::{Context, Flow, Verdict};
+use super::looks::{Look, Looks};
 use super::{Consumer, Counts};
 use crate::decode::Segment;
 use crate::net::{FlowKey, Timestamp};
 use ahash::RandomState;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -82,24 +83,12 @@ impl Default for Limits {
 pub struct FlowTable<C: Consumer> {
     /// Boxed, so that a table that grows moves little.
     flows: HashMap<FlowKey, Box<Flow<C::Connection>>, RandomState>,
-    /// Every flow exactly once, by when it was last looked at.
-    queue: VecDeque<Look>,
+    /// Every flow exactly once.
+    looks: Looks,
     consumer: C,
     counts: Counts,
     limits: Limits,
     kept: usize,
-    /// The latest time that a sweep was given.
-    clock: Timestamp,
-}
-
-/// A look at a flow.
-#[derive(Clone, Copy)]
-struct Look {
-    /// When: by the clock of sweeps, which only goes forward, whatever the times of packets do.
-    clock: Timestamp,
-    /// The time of the flow's last packet then.
-    last: Timestamp,
-    key: FlowKey,
 }
 
 impl<C: Consumer> FlowTable<C> {
@@ -107,12 +96,11 @@ impl<C: Consumer> FlowTable<C> {
     pub fn new(consumer: C, limits: Limits) -> Self {
         Self {
             flows: HashMap::default(),
-            queue: VecDeque::new(),
+            looks: Looks::new(),
             consumer,
             counts: Counts::default(),
             limits,
             kept: 0,
-            clock: Timestamp::from_nanos(i64::MIN),
         }
     }
 
@@ -214,7 +202,7 @@ impl<C: Consumer> FlowTable<C> {
             self.make_room();
             let flow = self.open(segment);
             self.flows.insert(key, Box::new(flow));
-            self.queue.push_back(Look { clock: self.clock, last: segment.time, key });
+            self.looks.look(key, segment.time);
         }
         self.with(&key, |flow, cx| flow.segment(cx, segment)).unwrap_or(Verdict::Taken)
     }
@@ -253,10 +241,10 @@ impl<C: Consumer> FlowTable<C> {
 
     fn make_room(&mut self) {
         while self.flows.len() >= self.limits.max_flows {
-            let Some(Look { last, key, .. }) = self.queue.pop_front() else { return };
+            let Some(Look { last, key, .. }) = self.looks.earliest() else { return };
             match self.flows.get(&key) {
                 Some(flow) if flow.last > last => {
-                    self.queue.push_back(Look { clock: self.clock, last: flow.last, key });
+                    self.looks.look(key, flow.last);
                 }
                 Some(_) => {
                     self.counts.flows_evicted += 1;
@@ -275,19 +263,10 @@ impl<C: Consumer> FlowTable<C> {
     /// something is known, and hardly ever what: only where a tap delivers, seconds late, what its
     /// receiver had acknowledged.
     pub fn sweep(&mut self, now: Timestamp) {
-        if now.is_set_back_from(self.clock) {
-            // What was looked at by the other clock would not be looked at again for as long.
-            self.queue.iter_mut().for_each(|look| look.clock = now);
-            self.clock = now;
-        }
-        self.clock = self.clock.max(now);
-        for _ in 0..self.queue.len() {
-            let Some(look) = self.queue.pop_front() else { return };
-            // The shortest time-out: flows behind this one cannot be over.
-            if now.nanos_since(look.clock) <= self.limits.reset_nanos {
-                self.queue.push_front(look);
-                return;
-            }
+        self.looks.pass_time(now);
+        for _ in 0..self.looks.len() {
+            // The shortest time-out: flows behind the first that is not due cannot be over.
+            let Some(look) = self.looks.earlier_than(now, self.limits.reset_nanos) else { return };
             let key = look.key;
             let Some(flow) = self.flows.get(&key) else { continue };
             let timed_out = u64::from(flow.ended_at.is_none());
@@ -305,13 +284,13 @@ impl<C: Consumer> FlowTable<C> {
                 }
             }
             let last = self.flows.get(&key).map_or(now, |flow| flow.last);
-            self.queue.push_back(Look { clock: self.clock, last, key });
+            self.looks.look(key, last);
         }
     }
 
     /// Ends every connection: there will be no more segments.
     pub fn close(&mut self) {
-        while let Some(look) = self.queue.pop_front() {
+        while let Some(look) = self.looks.earliest() {
             self.remove(&look.key);
         }
         debug_assert!(self.flows.is_empty() && self.kept == 0);

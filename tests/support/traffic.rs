@@ -39,3 +39,16 @@ pub fn puts(folder: &Path, n: usize) -> PathBuf {
 pub fn send(wire: &Wire, file: &Path) {
     wire.send(file, "--pps=2000");
 }
+
+/// A ClientHello for `name`, in one record.
+pub fn client_hello(name: &str) -> Vec<u8> {
+    let sized = |width: usize, data: &[u8]| {
+        [&(data.len() as u32).to_be_bytes()[4 - width..], data].concat()
+    };
+    let entry = [&[0][..], &sized(2, name.as_bytes())].concat();
+    let extensions = [&[0, 0][..], &sized(2, &sized(2, &entry))].concat();
+    let body =
+        [&[3, 3][..], &[7; 32], &[0], &sized(2, &[0x13, 1]), &[1, 0], &sized(2, &extensions)];
+    let message = [&[1][..], &sized(3, &body.concat())].concat();
+    [&[22, 3, 1][..], &sized(2, &message)].concat()
+}
