@@ -36,7 +36,7 @@ impl Timestamp {
     /// overtake each other do not make it seem so.
     pub fn is_set_back_from(self, before: Self) -> bool {
         const MORE_THAN_DISORDER: u64 = 10_000_000_000;
-        before.nanos_since(self) > MORE_THAN_DISORDER && before > Self(i64::MIN)
+        before.nanos_since(self) > MORE_THAN_DISORDER && before > Self::EARLIEST
     }
 
     /// The later of two moments that one clock showed one after the other, or the second where the
@@ -291,7 +291,7 @@ mod tests {
         assert_eq!(seconds(100).then(seconds(101)), seconds(101));
         assert_eq!(seconds(100).then(seconds(95)), seconds(100));
         assert_eq!(seconds(4000).then(seconds(400)), seconds(400));
-        assert_eq!(Timestamp::from_nanos(i64::MIN).then(seconds(1)), seconds(1));
+        assert_eq!(Timestamp::EARLIEST.then(seconds(1)), seconds(1));
     }
 
     #[test]

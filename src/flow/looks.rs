@@ -24,7 +24,7 @@ pub(super) struct Looks {
 
 impl Looks {
     pub(super) fn new() -> Self {
-        Self { queue: VecDeque::new(), clock: Timestamp::from_nanos(i64::MIN) }
+        Self { queue: VecDeque::new(), clock: Timestamp::EARLIEST }
     }
 
     pub(super) fn len(&self) -> usize {

@@ -64,12 +64,8 @@ impl Lane {
 impl Merge {
     /// Of so many sources.
     pub(super) fn new(sources: usize) -> Self {
-        let lane = || Lane {
-            batches: VecDeque::new(),
-            given: 0,
-            now: Timestamp::from_nanos(i64::MIN),
-            ended: false,
-        };
+        let lane =
+            || Lane { batches: VecDeque::new(), given: 0, now: Timestamp::EARLIEST, ended: false };
         Self { lanes: (0..sources).map(|_| lane()).collect(), held: 0 }
     }
 
@@ -209,7 +205,7 @@ mod tests {
         );
         merge.add(batch(1, 0, &[2, 3, 5], 5));
         assert_eq!(due(&mut merge), ["0@1", "1@2", "1@3", "0@4", "1@5", "1#0"]);
-        assert_eq!(merge.now(), Timestamp::from_nanos(i64::MIN));
+        assert_eq!(merge.now(), Timestamp::EARLIEST);
         // It saw nothing until 7.
         merge.add(batch(1, 1, &[], 7));
         assert_eq!(due(&mut merge), ["1#1", "0@6", "0#0"]);
