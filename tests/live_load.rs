@@ -12,11 +12,11 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 use support::conversation::endpoint;
 use support::counts::{family, packets, sum};
-use support::pcap::{Timed, connection, pcap_of};
+use support::pcap::{Timed, connection};
 use support::script::Script;
+use support::traffic::frames;
 use support::wire::Wire;
 
-const ETHERNET: u32 = 1;
 const MODES: [&str; 3] = ["AES256", "aws:kms", "aws:kms:dsse"];
 /// How long sealwatch is stopped, in seconds, unless `SEALWATCH_PAUSE` says otherwise.
 const PAUSE: u64 = 3;
@@ -46,11 +46,10 @@ fn many(folder: &Path, name: &str, ports: Range<u16>, n: usize) -> (PathBuf, u64
     };
     let mut all: Vec<Timed> = ports.flat_map(one).collect();
     all.sort_by_key(|(time, _)| *time);
-    let frame = |(time, packet): Timed| (time, [&[2; 12][..], &[8, 0], &packet].concat());
-    let all: Vec<_> = all.into_iter().map(frame).collect();
+    let count = all.len() as u64;
     let file = folder.join(name);
-    fs::write(&file, pcap_of(ETHERNET, &all)).expect("a file can be written");
-    (file, all.len() as u64)
+    fs::write(&file, frames(all)).expect("a file can be written");
+    (file, count)
 }
 
 /// Sends a capture again and again, as fast as it goes, up to a bound.

@@ -4,6 +4,7 @@
 //! cannot be written is counted.
 
 use super::log::Limiter;
+use super::patience::within;
 use crate::report;
 use crate::s3::Record;
 use anyhow::{Context, Result};
@@ -113,10 +114,7 @@ impl Events {
         let Self { queue, counts, given, writer } = self;
         // It ends when it has written all that is queued.
         drop(queue);
-        let begun = Instant::now();
-        while !writer.is_finished() && begun.elapsed() < LAST_PATIENCE {
-            thread::sleep(Duration::from_millis(5));
-        }
+        within(LAST_PATIENCE, || writer.is_finished());
         counts.lost(counts.missing(given));
         let lost = counts.0.with_label_values(&["lost"]).get();
         if lost > 0 {

@@ -1,5 +1,6 @@
 //! What a service says: one line an event, on standard error, and not without end of one cause.
 
+use super::patience::within;
 use clap::ValueEnum;
 use crossbeam_channel::{Sender, bounded};
 use std::collections::HashMap;
@@ -118,10 +119,7 @@ impl Lines {
 
     /// Waits for the last messages, but not for long.
     pub(super) fn end(&self) {
-        let begun = Instant::now();
-        while self.0.waiting.load(Ordering::Relaxed) > 0 && begun.elapsed() < LAST_PATIENCE {
-            thread::sleep(Duration::from_millis(2));
-        }
+        within(LAST_PATIENCE, || self.0.waiting.load(Ordering::Relaxed) == 0);
     }
 }
 

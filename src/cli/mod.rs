@@ -12,6 +12,7 @@ mod interfaces;
 mod live;
 mod log;
 mod output;
+mod patience;
 mod problems;
 mod progress;
 mod replay;

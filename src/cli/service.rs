@@ -6,6 +6,7 @@
 //! while beats come from every source, so that a thread of the pipeline that hangs gets the process
 //! restarted; and that a manager that does not listen holds up nothing.
 
+use super::patience::within;
 use anyhow::{Context, Result};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use sd_notify::NotifyState;
@@ -73,13 +74,9 @@ impl Service {
     pub(super) fn end(self) {
         let Some((alive, thread)) = self.speaker else { return };
         drop(alive);
-        let begun = Instant::now();
-        while !thread.is_finished() {
-            if begun.elapsed() >= LAST_PATIENCE {
-                warn!("the service manager does not take what it is told");
-                return;
-            }
-            thread::sleep(Duration::from_millis(5));
+        if !within(LAST_PATIENCE, || thread.is_finished()) {
+            warn!("the service manager does not take what it is told");
+            return;
         }
         if thread.join().is_err() {
             error!("the thread that talks to the service manager ended in a panic");
