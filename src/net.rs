@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A moment of packet time: nanoseconds since the Unix epoch, negative before it.
 ///
@@ -16,6 +17,12 @@ pub struct Timestamp(i64);
 impl Timestamp {
     /// Before everything.
     pub const EARLIEST: Self = Self(i64::MIN);
+
+    /// What the clock on the wall shows.
+    pub fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+    }
 
     /// From nanoseconds since the Unix epoch.
     pub const fn from_nanos(nanos: i64) -> Self {

@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// How long a quiet interface is waited for before that is told.
 const TICK: Duration = Duration::from_millis(10);
@@ -357,7 +357,6 @@ fn wait_for_packets(capture: &Capture<Active>) {
 
 /// There is nothing, and what passed until a moment ago would have been read.
 fn quiet() -> Next {
-    let settled = SystemTime::now().checked_sub(SETTLE).unwrap_or(UNIX_EPOCH);
-    let since = settled.duration_since(UNIX_EPOCH).unwrap_or_default();
-    Next::Idle(Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)))
+    let settled = Timestamp::now().as_nanos().saturating_sub(SETTLE.as_nanos() as i64);
+    Next::Idle(Timestamp::from_nanos(settled))
 }

@@ -15,7 +15,7 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// How long it waits at most before it says that there is nothing now.
 const STEP: Duration = Duration::from_millis(5);
@@ -99,7 +99,7 @@ impl Schedule {
                 let after = i64::try_from(after).unwrap_or(i64::MAX);
                 Timestamp::from_nanos(begun.wall.as_nanos().saturating_add(after))
             }
-            _ => wall(),
+            _ => Timestamp::now(),
         }
     }
 }
@@ -116,12 +116,6 @@ impl Begun {
         let nanos = (self.at.elapsed().as_secs_f64() * factor * 1e9) as i64;
         Timestamp::from_nanos(self.first.as_nanos().saturating_add(nanos))
     }
-}
-
-/// What the clock on the wall shows.
-fn wall() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 /// A source whose packets are given in their time, until it is stopped.
@@ -169,7 +163,7 @@ impl<S: PacketSource> Paced<S> {
         let Some(due) = self.held.iter().map(|held| held.time).min() else {
             return Ok(if self.ended { Next::End } else { Next::Idle(Timestamp::EARLIEST) });
         };
-        let begin = || Begun { first: due, at: Instant::now(), wall: wall() };
+        let begin = || Begun { first: due, at: Instant::now(), wall: Timestamp::now() };
         let begun = self.schedule.begun.get_or_init(begin);
         let wait = begun.after(due, factor).saturating_sub(begun.at.elapsed());
         thread::sleep(wait.min(STEP));
@@ -273,12 +267,12 @@ mod tests {
 
     #[test]
     fn a_packets_moment_is_the_firsts_and_their_distance_at_that_rate() {
-        let before = wall();
+        let before = Timestamp::now();
         let mut paced = paced(&[5_000, 5_001], "1000");
         let schedule = paced.schedule();
         while paced.next(&mut |_| {}).unwrap() != Next::End {}
         let moment = |at| schedule.moment(millis(at));
-        assert!((before..=wall()).contains(&moment(5_000)));
+        assert!((before..=Timestamp::now()).contains(&moment(5_000)));
         assert_eq!(moment(65_000).nanos_since(moment(5_000)), 60_000_000);
         assert_eq!(moment(4_000), moment(5_000));
         assert!(Schedule::new(Rate::Max).moment(millis(0)) >= before);

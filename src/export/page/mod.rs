@@ -22,7 +22,6 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use ring::digest::{SHA256, digest};
-use std::time::{SystemTime, UNIX_EPOCH};
 use verdict::Verdict;
 
 const STYLE: &str = include_str!("style.css");
@@ -45,12 +44,11 @@ struct View<'v> {
 
 /// The page, as it stands now, with the metrics at that path.
 pub(super) fn page(site: &Site, telemetry_path: &str) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let view = View {
         summary: &(site.summary)(),
         interfaces: &(site.interfaces)(),
         unready: &(site.unready)(),
-        time: Timestamp::from_nanos(i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)),
+        time: Timestamp::now(),
         telemetry_path,
     };
     document(&view).into_string()
