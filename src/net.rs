@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU64;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A moment of packet time: nanoseconds since the Unix epoch, negative before it.
@@ -217,10 +218,13 @@ pub struct Seq(pub u32);
 
 impl Seq {
     /// The stream position closest to `near` that has this sequence number: within 2³¹ bytes of
-    /// it, either side. Below position 0 there is nothing: such a result saturates at 0.
+    /// it, either side. Below position 1 there is nothing: such a result saturates.
     pub const fn unwrap_near(self, near: Position) -> Position {
         let distance = self.0.wrapping_sub(near.seq().0) as i32;
-        Position(near.0.saturating_add_signed(distance as i64))
+        match NonZeroU64::new(near.0.get().saturating_add_signed(distance as i64)) {
+            Some(place) => Position(place),
+            None => Position::LEAST,
+        }
     }
 
     /// This sequence number, `n` bytes on.
@@ -238,20 +242,33 @@ impl Seq {
 
 /// A place in one direction's byte stream: a sequence number without the wrap-around. Its low
 /// 32 bits are the sequence number, so the first position of a stream is arbitrary; only
-/// differences mean something.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Position(u64);
+/// differences mean something. Never zero, so that one that may be missing takes no more room:
+/// every connection has dozens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position(NonZeroU64);
+
+impl Default for Position {
+    /// Before every place in a stream.
+    fn default() -> Self {
+        Self::LEAST
+    }
+}
 
 impl Position {
+    const LEAST: Self = Self(NonZeroU64::MIN);
+
     /// The position to call `seq` when nothing of the stream is known yet: one wrap in, so that
     /// what comes before it has a position, too.
     pub const fn origin(seq: Seq) -> Self {
-        Self((1 << 32) | seq.0 as u64)
+        match NonZeroU64::new((1 << 32) | seq.0 as u64) {
+            Some(place) => Self(place),
+            None => Self::LEAST,
+        }
     }
 
     /// The sequence number at this position.
     pub const fn seq(self) -> Seq {
-        Seq(self.0 as u32)
+        Seq(self.0.get() as u32)
     }
 
     /// This position, `n` bytes on.
@@ -262,7 +279,7 @@ impl Position {
 
     /// The bytes from `earlier` to `self`; zero when `earlier` is the later one.
     pub const fn since(self, earlier: Self) -> u64 {
-        self.0.saturating_sub(earlier.0)
+        self.0.get().saturating_sub(earlier.0.get())
     }
 }
 
