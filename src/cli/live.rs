@@ -66,13 +66,13 @@ pub(super) struct Arguments {
     all: bool,
 
     /// Count at most so many hosts by name; the rest count as __other__
-    #[arg(long, value_name = "HOSTS", default_value = "512")]
+    #[arg(long, value_name = "HOSTS", default_value = "512", help_heading = "Bounds")]
     max_hosts: NonZeroUsize,
 
     #[command(flatten)]
     traffic: Traffic,
 
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Messages")]
     log: Log,
 }
 
@@ -123,7 +123,7 @@ fn watch(arguments: &Arguments, web: ServerConfig, lines: &Lines) -> Result<()> 
         events: arguments.events.as_deref(),
     };
     let confined = confine(&needs, awaited, &stop)?;
-    lines.detach().context("cannot start a thread")?;
+    lines.detach(arguments.log.max_log_messages as usize).context("cannot start a thread")?;
     show(confined, &mut site).context("cannot register the metrics")?;
     show_lost(lines, &mut site).context("cannot register the metrics")?;
     let events = arguments.events.as_deref().map(|path| Events::open(path, &site.registry));
@@ -140,7 +140,7 @@ fn watch(arguments: &Arguments, web: ServerConfig, lines: &Lines) -> Result<()> 
     info!(packets, "{packets} packets; {}", tally.ledger.verdict());
     match tally.ledger.discrepancy() {
         0 => Ok(()),
-        bytes => anyhow::bail!("a defect: {bytes} payload bytes are not accounted for"),
+        n => anyhow::bail!("a defect: {n} packets or payload bytes are not accounted for"),
     }
 }
 

@@ -22,6 +22,11 @@ pub(super) struct Log {
     /// Which messages are written
     #[arg(long, value_enum, default_value_t = Level::Info, value_name = "LEVEL")]
     log_level: Level,
+
+    /// Hold at most so many messages that nobody has read; the rest are counted as lost
+    #[arg(long, value_name = "MESSAGES", default_value_t = 1024, help_heading = "Bounds",
+        value_parser = clap::value_parser!(u32).range(16..=1_048_576))]
+    pub(super) max_log_messages: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -72,8 +77,6 @@ pub(super) fn warnings() {
     log.with_max_level(LevelFilter::WARN).with_ansi(false).init();
 }
 
-/// How many messages wait at most.
-const QUEUE: usize = 1_024;
 /// How long to wait at the end for whoever reads standard error.
 const LAST_PATIENCE: Duration = Duration::from_millis(300);
 
@@ -91,13 +94,14 @@ struct Shared {
 }
 
 impl Lines {
-    /// From now on, messages are written by a thread of their own, which the calling thread starts.
+    /// From now on, messages are written by a thread of their own, which the calling thread starts;
+    /// at most `max` wait.
     ///
     /// # Errors
     ///
     /// The system's, where it has no thread to give.
-    pub(super) fn detach(&self) -> io::Result<()> {
-        let (queue, lines) = bounded::<Vec<u8>>(QUEUE);
+    pub(super) fn detach(&self, max: usize) -> io::Result<()> {
+        let (queue, lines) = bounded::<Vec<u8>>(max);
         let shared = self.0.clone();
         thread::Builder::new().name("log".to_owned()).spawn(move || {
             for line in lines {

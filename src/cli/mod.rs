@@ -5,6 +5,7 @@
 //! error with what was being done and to what, and that the exit code says how it ended
 //! ([`Exit`]).
 
+mod bounds;
 mod config;
 mod confined;
 mod events;

@@ -76,11 +76,8 @@ pub(super) struct Arguments {
     all: bool,
 
     /// Count at most so many hosts by name; the rest count as __other__
-    #[arg(long, value_name = "HOSTS", default_value = "65536")]
+    #[arg(long, value_name = "HOSTS", default_value = "65536", help_heading = "Bounds")]
     max_hosts: NonZeroUsize,
-
-    #[command(flatten)]
-    traffic: Traffic,
 
     /// When to use colour
     #[arg(long, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
@@ -89,6 +86,9 @@ pub(super) struct Arguments {
     /// No progress bar and no notes; only warnings and errors
     #[arg(short, long)]
     quiet: bool,
+
+    #[command(flatten)]
+    traffic: Traffic,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -368,7 +368,7 @@ impl<'a> Run<'a> {
         let discrepancy = tally.ledger.discrepancy();
         if discrepancy != 0 {
             let defect =
-                format!("error: a defect: {discrepancy} payload bytes are not accounted for");
+                format!("error: a defect: {discrepancy} packets or bytes are not accounted for");
             self.bar.say(&defect);
             self.problems().add(Severity::Error, defect);
         }

@@ -1,16 +1,13 @@
 //! What `replay` and `live` have in common: how traffic is examined and counted.
 
+use super::bounds::Bounds;
 use crate::capture;
 use crate::decode;
-use crate::flow;
 use crate::pipeline::{self, Pace};
 use crate::s3::{self, HostPattern};
 use crate::tally::Limits;
 use clap::ValueEnum;
 use std::num::NonZeroUsize;
-
-/// How many pairs of host and bucket get labels of their own.
-const MAX_BUCKETS: usize = 65_536;
 
 #[derive(clap::Args)]
 pub(super) struct Traffic {
@@ -49,6 +46,9 @@ pub(super) struct Traffic {
     /// Leave out packets with a wrong IP or TCP checksum
     #[arg(long)]
     verify_checksums: bool,
+
+    #[command(flatten)]
+    bounds: Bounds,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -74,19 +74,21 @@ impl Traffic {
     }
 
     pub(super) fn pipeline(&self, pace: Pace) -> pipeline::Config {
+        let bounds = &self.bounds;
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         pipeline::Config {
             workers: self.workers.map_or(processors.min(256), usize::from),
             pace,
             told_by: None,
-            dedup: self.dedup,
-            decode: decode::Config {
+            dedup_segments: self.dedup.then(|| bounds.dedup_segments()),
+            decode: bounds.decode(decode::Config {
                 verify_checksums: self.verify_checksums,
                 vxlan_ports: self.vxlan_port.clone(),
                 key_holds_tunnel: self.flow_key == Key::Tunnel,
                 ..decode::Config::default()
-            },
-            flow: flow::Limits::default(),
+            }),
+            flow: bounds.flow(),
+            http: bounds.http(),
             s3: s3::Config {
                 s3_hosts: self.s3_host.iter().map(|pattern| HostPattern::new(pattern)).collect(),
                 endpoint_suffixes: self.endpoint_suffix.clone(),
@@ -95,7 +97,6 @@ impl Traffic {
     }
 
     pub(super) fn limits(&self, max_hosts: NonZeroUsize) -> Limits {
-        let by_bucket = self.label.contains(&Label::Bucket);
-        Limits { max_hosts: max_hosts.get(), max_buckets: by_bucket.then_some(MAX_BUCKETS) }
+        self.bounds.tally(max_hosts, self.label.contains(&Label::Bucket))
     }
 }

@@ -11,6 +11,7 @@ use ahash::RandomState;
 use etherparse::IpNumber;
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
+use std::ops::AddAssign;
 
 /// The most bytes that an IP packet can carry.
 const MAX_DATAGRAM: usize = 65_535;
@@ -49,6 +50,22 @@ struct Partial {
     cost: usize,
 }
 
+/// Fragments that wait for the rest of their datagrams.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FragmentCounts {
+    /// The memory that they take now, in bytes.
+    pub bytes: u64,
+    /// How often a datagram was given up for want of room.
+    pub bound_hits: u64,
+}
+
+impl AddAssign for FragmentCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.bound_hits += other.bound_hits;
+    }
+}
+
 /// The datagrams that are not complete.
 #[derive(Debug)]
 pub(super) struct Fragments {
@@ -56,13 +73,15 @@ pub(super) struct Fragments {
     /// Every partial datagram, oldest first; some that are done already.
     order: VecDeque<(Timestamp, Key)>,
     cost: usize,
+    bound_hits: u64,
     max_cost: usize,
     max_nanos: u64,
 }
 
 impl Fragments {
     pub(super) fn new(max_cost: usize, max_nanos: u64) -> Self {
-        Self { partial: HashMap::default(), order: VecDeque::new(), cost: 0, max_cost, max_nanos }
+        let (partial, order) = (HashMap::default(), VecDeque::new());
+        Self { partial, order, cost: 0, bound_hits: 0, max_cost, max_nanos }
     }
 
     /// Gives up datagrams that have waited for too long. Returns how many packets that were
@@ -110,6 +129,7 @@ impl Fragments {
         };
         let cost = datagram.payload.len() + PIECE_COST;
         if cost > self.max_cost {
+            self.bound_hits += 1;
             return (Err(PacketFate::FragmentLost), 0);
         }
         let lost = self.make_room(cost);
@@ -146,9 +166,8 @@ impl Fragments {
         (Ok(datagram), lost)
     }
 
-    #[cfg(test)]
-    pub(super) fn cost(&self) -> usize {
-        self.cost
+    pub(super) const fn counts(&self) -> FragmentCounts {
+        FragmentCounts { bytes: self.cost as u64, bound_hits: self.bound_hits }
     }
 
     /// Gives everything up. Returns how many packets that were kept are lost thereby.
@@ -165,6 +184,7 @@ impl Fragments {
         while self.cost + cost > self.max_cost {
             let Some((since, key)) = self.order.pop_front() else { break };
             if self.is_waiting(&key, since) {
+                self.bound_hits += 1;
                 lost += self.give_up(&key);
             }
         }

@@ -29,6 +29,7 @@ use etherparse::IpNumber;
 use fragment::Fragments;
 
 pub use fate::{PacketCounts, PacketFate};
+pub use fragment::FragmentCounts;
 pub use quic::{QuicDatagram, QuicSign};
 pub use segment::{Flags, Segment};
 
@@ -133,6 +134,11 @@ impl Decoder {
     /// [`PacketFate::Fragment`].
     pub fn counts(&self) -> &PacketCounts {
         &self.counts
+    }
+
+    /// The fragments that wait.
+    pub const fn fragments(&self) -> FragmentCounts {
+        self.fragments.counts()
     }
 
     /// So many packets that held a segment were dropped.

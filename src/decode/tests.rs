@@ -346,7 +346,7 @@ fn fragments_have_only_so_much_room_and_the_oldest_go_first() {
     for pieces in &whole {
         let _ = decode_with(&mut decoder, &packet(LinkType::RAW, &pieces[0]));
     }
-    assert!(decoder.fragments.cost() <= max_fragment_bytes);
+    assert!(decoder.fragments().bytes <= max_fragment_bytes as u64);
     let newest = whole.last().unwrap();
     assert!(decode_with(&mut decoder, &packet(LinkType::RAW, &newest[1])).is_ok());
     assert!(decode_with(&mut decoder, &packet(LinkType::RAW, &whole[0][1])).is_err());

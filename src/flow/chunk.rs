@@ -66,6 +66,17 @@ pub enum Demand {
     Nothing,
 }
 
+/// What the consumer holds of a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Memory that grows with what the wire says, in bytes.
+    pub memory: usize,
+    /// Bytes that it was given and that have no fate yet.
+    pub unsettled: u64,
+    /// Whether it has found what it looks for: then the connection is given up after others.
+    pub wanted: bool,
+}
+
 /// The next room: what flow gives its chunks to.
 ///
 /// For each connection: [`open`](Self::open) once; then chunks of both directions, each
@@ -86,6 +97,13 @@ pub trait Consumer {
         key: &FlowKey,
         chunk: Chunk<'_>,
     ) -> Demand;
+
+    /// What it holds of a connection. Asked after every segment of it.
+    fn standing(&self, connection: &Self::Connection) -> Standing;
+
+    /// Others need the memory: gives up what it holds of a connection, so that its
+    /// [`Standing::memory`] is 0. More of the connection may follow.
+    fn shed(&mut self, connection: &mut Self::Connection, key: &FlowKey);
 
     /// A direction came to its end: FIN, with everything before it given.
     fn end(&mut self, connection: &mut Self::Connection, key: &FlowKey, direction: Direction);

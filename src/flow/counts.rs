@@ -21,17 +21,24 @@ pub struct Counts {
     /// Overlapping bytes that differed from those that came first (the first were kept).
     pub conflicting_bytes: u64,
     /// How often a connection held so much out of order that it was given on with gaps.
-    pub bound_hits: u64,
+    pub connection_bound_hits: u64,
+    /// How often all connections together held so much that one of them gave up what it held.
+    pub memory_bound_hits: u64,
     /// Connections seen.
     pub flows: u64,
     /// Connections whose end was not seen and that were taken for ended after a silence.
     pub flows_timed_out: u64,
     /// Connections given up because the table was full.
     pub flows_evicted: u64,
+    /// Connections without data given up because their source had too many.
+    pub flows_evicted_by_source: u64,
     /// Connections that are known now.
     pub flows_active: u64,
-    /// Bytes that are held now, out of order.
+    /// Memory that connections hold now: payload out of order, unfinished heads, exchanges that
+    /// wait.
     pub buffered_bytes: u64,
+    /// Of `payload_bytes`: what has no fate yet, as it is held.
+    pub unsettled_bytes: u64,
     /// What there was of QUIC: in nothing above, which is TCP.
     pub quic: QuicCounts,
 }
@@ -44,12 +51,15 @@ impl AddAssign for Counts {
         self.gap_bytes += other.gap_bytes;
         self.gaps += other.gaps;
         self.conflicting_bytes += other.conflicting_bytes;
-        self.bound_hits += other.bound_hits;
+        self.connection_bound_hits += other.connection_bound_hits;
+        self.memory_bound_hits += other.memory_bound_hits;
         self.flows += other.flows;
         self.flows_timed_out += other.flows_timed_out;
         self.flows_evicted += other.flows_evicted;
+        self.flows_evicted_by_source += other.flows_evicted_by_source;
         self.flows_active += other.flows_active;
         self.buffered_bytes += other.buffered_bytes;
+        self.unsettled_bytes += other.unsettled_bytes;
         self.quic += other.quic;
     }
 }

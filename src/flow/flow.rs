@@ -1,7 +1,8 @@
 //! One connection: both directions, given to the consumer in causal order.
 
-use super::stream::{Held, HeldContent, Piece, PieceContent, Stream};
-use super::{Chunk, Consumer, Content, Counts, Demand, Limits, Turn};
+use super::roster::Worth;
+use super::stream::{Held, HeldContent, Holdings, Piece, PieceContent, Stream};
+use super::{Chunk, Consumer, Content, Counts, Demand, Limits, Standing, Turn};
 use crate::decode::{Flags, Segment};
 use crate::net::{Direction, FlowKey, Position, Seq, Timestamp};
 use std::ops::Range;
@@ -40,6 +41,11 @@ impl Stray {
         self.seq.plus(self.payload.len() as u32).plus(self.missing)
     }
 
+    /// Its bytes have their fate already.
+    const fn holdings(&self) -> Holdings {
+        Holdings { memory: size_of::<Self>() + self.payload.len(), payload: 0 }
+    }
+
     /// The segment again.
     pub(super) fn segment(&self, flow: FlowKey) -> Segment<'_> {
         let Self { time, direction, seq, ack, flags, ref payload, missing } = *self;
@@ -62,16 +68,17 @@ pub(super) enum Verdict {
 pub(super) struct Flow<T> {
     streams: [Stream; 2],
     /// `None` once it was closed; the rest stays for a while, so that late segments are known.
-    pub(super) connection: Option<T>,
+    pub(super) connection: Option<Box<T>>,
     pub(super) last: Timestamp,
     /// When it was reset, or both directions ended.
     pub(super) ended_at: Option<Timestamp>,
     /// A SYN that does not fit this connection.
     fresh_syn: Option<(Direction, Seq)>,
-    stall: Option<Stall>,
+    stall: Option<Box<Stall>>,
     stray: Option<Box<Stray>>,
-    /// Bytes held in memory.
-    pub(super) kept: usize,
+    held: Holdings,
+    /// What was last made known of what it and the consumer hold.
+    pub(super) accounted: Holdings,
     pub(super) carried_data: bool,
 }
 
@@ -87,13 +94,14 @@ impl<T> Flow<T> {
     pub(super) fn new(connection: T, time: Timestamp) -> Self {
         Self {
             streams: [Stream::default(), Stream::default()],
-            connection: Some(connection),
+            connection: Some(Box::new(connection)),
             last: time,
             ended_at: None,
             fresh_syn: None,
             stall: None,
             stray: None,
-            kept: 0,
+            held: Holdings::default(),
+            accounted: Holdings::default(),
             carried_data: false,
         }
     }
@@ -198,7 +206,7 @@ impl<T> Flow<T> {
             let stray =
                 Stray { time, direction, seq, ack, flags, payload: payload.into(), missing };
             self.drop_stray();
-            self.kept += stray.payload.len();
+            self.held += stray.holdings();
             self.stray = Some(Box::new(stray));
         }
         far
@@ -206,7 +214,7 @@ impl<T> Flow<T> {
 
     fn drop_stray(&mut self) {
         if let Some(stray) = self.stray.take() {
-            self.kept -= stray.payload.len();
+            self.held -= stray.holdings();
         }
     }
 
@@ -214,7 +222,7 @@ impl<T> Flow<T> {
     /// take in after all. Its bytes are taken back from the counts.
     pub(super) fn take_stray(&mut self, counts: &mut Counts) -> Option<Box<Stray>> {
         let stray = self.stray.take()?;
-        self.kept -= stray.payload.len();
+        self.held -= stray.holdings();
         counts.payload_bytes -= stray.payload.len() as u64;
         counts.stray_bytes -= stray.payload.len() as u64;
         Some(stray)
@@ -362,7 +370,7 @@ impl<T> Flow<T> {
             let Piece { time, ack, starts_segment, turn, .. } = piece;
             self.give(cx, direction, Meta { time, ack, starts_segment, turn }, content);
         } else {
-            self.kept += self.streams[direction.index()].hold(&piece, cx.counts);
+            self.held += self.streams[direction.index()].hold(&piece, cx.counts);
         }
     }
 
@@ -471,9 +479,9 @@ impl<T> Flow<T> {
         cx: &mut Context<'_, C>,
         direction: Direction,
     ) {
-        let front = self.streams[direction.index()].held.pop_front();
+        let front = self.streams[direction.index()].take_front();
         let Some(front) = front else { return };
-        self.kept -= front.kept();
+        self.held -= front.holdings();
         let Held { time, ack, starts_segment, turn, content, .. } = front;
         let meta = Meta { time, ack, starts_segment, turn };
         match &content {
@@ -499,7 +507,8 @@ impl<T> Flow<T> {
             self.stall = None;
             return;
         }
-        let stall = self.stall.get_or_insert(Stall { since: time, segments: 0, acked });
+        let stall =
+            self.stall.get_or_insert_with(|| Box::new(Stall { since: time, segments: 0, acked }));
         stall.segments += 1;
         let over = stall.segments > cx.limits.wait_segments
             || time.nanos_since(stall.since) > cx.limits.wait_nanos;
@@ -513,7 +522,7 @@ impl<T> Flow<T> {
             }
         }) && self.streams.iter().all(|stream| stream.next.is_some());
         if settled {
-            self.stall = Some(Stall { since: time, segments: 0, acked });
+            **stall = Stall { since: time, segments: 0, acked };
         } else if over {
             self.stall = None;
             self.give_up(cx, upto);
@@ -526,7 +535,7 @@ impl<T> Flow<T> {
         cx: &mut Context<'_, C>,
         now: Timestamp,
     ) {
-        let over = |stall: &mut Stall| now.nanos_since(stall.since) > cx.limits.wait_nanos;
+        let over = |stall: &mut Box<Stall>| now.nanos_since(stall.since) > cx.limits.wait_nanos;
         if let Some(stall) = self.stall.take_if(over) {
             self.give_up(cx, stall.acked);
             self.close_if_done(cx, now);
@@ -616,13 +625,13 @@ impl<T> Flow<T> {
     /// Keeps what is held of a direction within its bounds.
     fn keep_bounds<C: Consumer<Connection = T>>(&mut self, cx: &mut Context<'_, C>) {
         let over = |flow: &Self| {
-            flow.kept > cx.limits.max_kept_bytes
+            flow.held.memory > cx.limits.max_connection_bytes
                 || flow.streams.iter().any(|s| s.held.len() > cx.limits.max_held_segments)
         };
         if !over(self) {
             return;
         }
-        cx.counts.bound_hits += 1;
+        cx.counts.connection_bound_hits += 1;
         self.release(cx);
     }
 
@@ -651,7 +660,7 @@ impl<T> Flow<T> {
         if self.streams.iter().all(|stream| stream.ended && stream.held.is_empty()) {
             self.ended_at.get_or_insert(time);
             if let Some(connection) = self.connection.take() {
-                cx.consumer.close(connection, cx.key);
+                cx.consumer.close(*connection, cx.key);
             }
         }
     }
@@ -666,13 +675,31 @@ impl<T> Flow<T> {
         self.give_up(cx, upto);
         debug_assert!(self.streams.iter().all(|stream| stream.held.is_empty()));
         if let Some(connection) = self.connection.take() {
-            cx.consumer.close(connection, cx.key);
+            cx.consumer.close(*connection, cx.key);
         }
     }
 
-    /// Payload bytes that came in and were not given yet.
-    pub(super) fn held_bytes(&self) -> u64 {
-        self.streams.iter().flat_map(|stream| &stream.held).map(Held::captured).sum()
+    /// Gives up all that is held, here and by the consumer: others need the memory.
+    pub(super) fn shed<C: Consumer<Connection = T>>(&mut self, cx: &mut Context<'_, C>) {
+        self.release(cx);
+        if let Some(connection) = self.connection.as_mut() {
+            cx.consumer.shed(connection, cx.key);
+        }
+    }
+
+    /// What is held, here and by the consumer, and what it is worth.
+    pub(super) fn standing<C: Consumer<Connection = T>>(&self, consumer: &C) -> (Holdings, Worth) {
+        let standing = self.connection.as_deref().map(|connection| consumer.standing(connection));
+        let Standing { memory, unsettled, wanted } = standing.unwrap_or_default();
+        let mut held = self.held;
+        held += Holdings { memory, payload: unsettled };
+        let worth = match () {
+            () if !self.carried_data => Worth::Empty,
+            () if self.ended_at.is_some() => Worth::Over,
+            () if wanted => Worth::Wanted,
+            () => Worth::Unknown,
+        };
+        (held, worth)
     }
 }
 

@@ -10,15 +10,20 @@
 
 mod chunk;
 mod counts;
+mod embryo;
 #[expect(clippy::module_inception, reason = "a flow is what this room is about")]
 mod flow;
+mod limits;
+mod list;
 mod looks;
 mod quic;
+mod roster;
 mod stream;
 mod table;
 
-pub use chunk::{Chunk, Consumer, Content, Demand, Turn};
+pub use chunk::{Chunk, Consumer, Content, Demand, Standing, Turn};
 
 pub use counts::Counts;
+pub use limits::Limits;
 pub use quic::{QuicCounts, QuicTable};
-pub use table::{FlowTable, Limits};
+pub use table::FlowTable;

@@ -3,6 +3,35 @@
 use super::{Counts, Turn};
 use crate::net::{Position, Seq, Timestamp};
 use std::collections::VecDeque;
+use std::ops::{AddAssign, SubAssign};
+
+/// What holding something takes beside its bytes: its place in a queue that grows by doubling.
+const HELD_COST: usize = 2 * size_of::<Held>();
+/// A queue that is empty keeps room for so many.
+const SPARE: usize = 8;
+
+/// What is held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Holdings {
+    /// Memory, in bytes.
+    pub(super) memory: usize,
+    /// Payload bytes that came in and were not given yet.
+    pub(super) payload: u64,
+}
+
+impl AddAssign for Holdings {
+    fn add_assign(&mut self, other: Self) {
+        self.memory += other.memory;
+        self.payload += other.payload;
+    }
+}
+
+impl SubAssign for Holdings {
+    fn sub_assign(&mut self, other: Self) {
+        self.memory -= other.memory;
+        self.payload -= other.payload;
+    }
+}
 
 /// Bytes that wait for the ones before them.
 #[derive(Debug)]
@@ -37,21 +66,13 @@ impl Held {
         self.position.plus(self.len())
     }
 
-    /// Memory that its bytes take.
-    pub(super) fn kept(&self) -> usize {
-        match &self.content {
-            HeldContent::Kept(bytes) => bytes.len(),
-            HeldContent::Passed(_) | HeldContent::Short(_) => 0,
-        }
-    }
-
-    /// Payload bytes that came in with it.
-    pub(super) fn captured(&self) -> u64 {
-        match &self.content {
-            HeldContent::Kept(bytes) => bytes.len() as u64,
-            HeldContent::Passed(n) => *n,
-            HeldContent::Short(_) => 0,
-        }
+    pub(super) fn holdings(&self) -> Holdings {
+        let (bytes, payload) = match &self.content {
+            HeldContent::Kept(bytes) => (bytes.len(), bytes.len() as u64),
+            HeldContent::Passed(n) => (0, *n),
+            HeldContent::Short(_) => (0, 0),
+        };
+        Holdings { memory: bytes + HELD_COST, payload }
     }
 }
 
@@ -225,8 +246,8 @@ impl Stream {
     }
 
     /// Holds the parts of `piece` that are not held yet. First bytes win.
-    pub(super) fn hold(&mut self, piece: &Piece<'_>, counts: &mut Counts) -> usize {
-        let mut kept = 0;
+    pub(super) fn hold(&mut self, piece: &Piece<'_>, counts: &mut Counts) -> Holdings {
+        let mut more = Holdings::default();
         let mut from = piece.position;
         let end = piece.end();
         let mut index = self.held.partition_point(|held| held.end() <= from);
@@ -235,7 +256,7 @@ impl Stream {
             let free_to = next.map_or(end, |held| held.position.min(end));
             if from < free_to {
                 let held = self.to_held(&piece.part(from, free_to));
-                kept += held.kept();
+                more += held.holdings();
                 self.held.insert(index, held);
                 index += 1;
                 from = free_to;
@@ -247,7 +268,16 @@ impl Stream {
             from = overlap.end();
             index += 1;
         }
-        kept
+        more
+    }
+
+    /// Takes out what is held in front.
+    pub(super) fn take_front(&mut self) -> Option<Held> {
+        let front = self.held.pop_front();
+        if self.held.is_empty() && self.held.capacity() > SPARE {
+            self.held = VecDeque::new();
+        }
+        front
     }
 
     fn to_held(&self, piece: &Piece<'_>) -> Held {
@@ -305,9 +335,13 @@ mod tests {
     fn held_bytes_never_overlap_and_the_first_win() {
         let mut stream = Stream::default();
         let mut counts = Counts::default();
-        assert_eq!(stream.hold(&piece(4, b"EF"), &mut counts), 2);
-        assert_eq!(stream.hold(&piece(8, b"IJ"), &mut counts), 2);
-        assert_eq!(stream.hold(&piece(2, b"cdeFghijk"), &mut counts), 5);
+        let holdings = |held: usize, bytes: usize| Holdings {
+            memory: bytes + held * HELD_COST,
+            payload: bytes as u64,
+        };
+        assert_eq!(stream.hold(&piece(4, b"EF"), &mut counts), holdings(1, 2));
+        assert_eq!(stream.hold(&piece(8, b"IJ"), &mut counts), holdings(1, 2));
+        assert_eq!(stream.hold(&piece(2, b"cdeFghijk"), &mut counts), holdings(3, 5));
         let expected = [
             (2, b"cd".to_vec(), true),
             (4, b"EF".to_vec(), true),
@@ -317,7 +351,7 @@ mod tests {
         ];
         assert_eq!(contents(&stream), expected);
         assert_eq!((counts.duplicate_bytes, counts.conflicting_bytes), (4, 3));
-        assert_eq!(stream.hold(&piece(2, b"cd"), &mut counts), 0);
+        assert_eq!(stream.hold(&piece(2, b"cd"), &mut counts), holdings(0, 0));
         assert_eq!(counts.duplicate_bytes, 6);
     }
 
@@ -325,9 +359,10 @@ mod tests {
     fn unwanted_bytes_are_held_as_a_number() {
         let mut stream = Stream { skip_to: at(10), ..Stream::default() };
         let mut counts = Counts::default();
-        assert_eq!(stream.hold(&piece(5, b"fghij"), &mut counts), 0);
-        assert_eq!(stream.hold(&piece(10, b"k"), &mut counts), 1);
-        assert_eq!(stream.held[0].captured(), 5);
+        let passed = Holdings { memory: HELD_COST, payload: 5 };
+        assert_eq!(stream.hold(&piece(5, b"fghij"), &mut counts), passed);
+        let kept = Holdings { memory: HELD_COST + 1, payload: 1 };
+        assert_eq!(stream.hold(&piece(10, b"k"), &mut counts), kept);
     }
 
     #[test]

@@ -1,106 +1,52 @@
 //! Every connection there is, and when each is over.
 
+use super::embryo::Embryo;
 use super::flow::{Context, Flow, Verdict};
-use super::looks::{Look, Looks};
-use super::{Consumer, Counts};
+use super::list::Id;
+use super::roster::{Look, Roster, Worth};
+use super::stream::Holdings;
+use super::{Consumer, Counts, Limits};
 use crate::decode::Segment;
-use crate::net::{FlowKey, Timestamp};
-use ahash::RandomState;
-use std::collections::HashMap;
+use crate::net::Timestamp;
 
-const SECOND: u64 = 1_000_000_000;
-
-/// Bounds and time-outs. All times are packet time, in nanoseconds.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// The most connections that are known at once; over that, the one that was silent for
-    /// longest is given up.
-    pub max_flows: usize,
-    /// The most bytes that one connection holds out of order, both directions together.
-    pub max_kept_bytes: usize,
-    /// The most segments that one direction holds out of order.
-    pub max_held_segments: usize,
-    /// The most bytes that all connections together hold out of order.
-    pub max_kept_bytes_in_all: usize,
-    /// How many more segments of a connection to wait for bytes that were acknowledged but not
-    /// captured: taps reorder.
-    pub wait_segments: u32,
-    /// How long to wait for them at most.
-    pub wait_nanos: u64,
-    /// A connection that is silent for this long is over.
-    pub idle_nanos: u64,
-    /// The same for one that never carried data.
-    pub idle_empty_nanos: u64,
-    /// How long to go on listening after a reset, for what overtook it.
-    pub reset_nanos: u64,
-    /// How long a connection that ended stays known, so that repeated segments of it do not
-    /// look like a new one. The time of TIME-WAIT on Linux.
-    pub linger_nanos: u64,
-    /// The most pairs of endpoints with UDP port 443 that are known at once; over that, the one
-    /// that was silent for longest is given up.
-    pub max_quic_connections: usize,
-    /// A QUIC connection that is silent for this long is over. Its endpoints agree on a time-out
-    /// (RFC 9000 §10.1), encrypted; but to outlive middleboxes they have to send every 30 s
-    /// (RFC 9000 §10.1.2). This is twice that.
-    pub quic_idle_nanos: u64,
+/// A connection, as far as it has come.
+enum State<T> {
+    /// No data yet.
+    Bare(Embryo),
+    /// Boxed, so that a table that grows moves little.
+    Full(Box<Flow<T>>),
 }
 
-impl Limits {
-    /// The limits of one of so many tables that share the connections: together they take no more
-    /// memory than one.
-    #[must_use]
-    pub fn shared_among(self, tables: usize) -> Self {
-        let tables = tables.max(1);
-        Self {
-            max_flows: self.max_flows.div_ceil(tables),
-            max_kept_bytes_in_all: self.max_kept_bytes_in_all.div_ceil(tables),
-            max_quic_connections: self.max_quic_connections.div_ceil(tables),
-            ..self
-        }
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            max_flows: 1 << 19,
-            max_kept_bytes: 4 << 20,
-            max_held_segments: 4096,
-            max_kept_bytes_in_all: 256 << 20,
-            wait_segments: 40,
-            wait_nanos: SECOND,
-            idle_nanos: 600 * SECOND,
-            idle_empty_nanos: 60 * SECOND,
-            reset_nanos: 2 * SECOND,
-            linger_nanos: 60 * SECOND,
-            max_quic_connections: 1 << 18,
-            quic_idle_nanos: 60 * SECOND,
+impl<T> State<T> {
+    fn last(&self) -> Timestamp {
+        match self {
+            Self::Bare(embryo) => embryo.last,
+            Self::Full(flow) => flow.last,
         }
     }
 }
 
 /// Every connection, and the consumer that their bytes are given to.
+///
+/// Invariants: `held` is the sum of what every flow was last accounted for; every flow's worth and
+/// memory are known to the roster as they were after its last segment.
 pub struct FlowTable<C: Consumer> {
-    /// Boxed, so that a table that grows moves little.
-    flows: HashMap<FlowKey, Box<Flow<C::Connection>>, RandomState>,
-    /// Every flow exactly once.
-    looks: Looks,
+    roster: Roster<State<C::Connection>>,
     consumer: C,
     counts: Counts,
     limits: Limits,
-    kept: usize,
+    held: Holdings,
 }
 
 impl<C: Consumer> FlowTable<C> {
     /// An empty table that gives to `consumer`.
     pub fn new(consumer: C, limits: Limits) -> Self {
         Self {
-            flows: HashMap::default(),
-            looks: Looks::new(),
+            roster: Roster::new(),
             consumer,
             counts: Counts::default(),
             limits,
-            kept: 0,
+            held: Holdings::default(),
         }
     }
 
@@ -112,65 +58,107 @@ impl<C: Consumer> FlowTable<C> {
     /// What became of what came in, so far.
     pub fn counts(&self) -> Counts {
         Counts {
-            flows_active: self.flows.len() as u64,
-            buffered_bytes: self.kept as u64,
+            flows_active: self.roster.len() as u64,
+            buffered_bytes: self.held.memory as u64,
+            unsettled_bytes: self.held.payload,
             ..self.counts
         }
     }
 
-    /// Connections that are known now.
-    pub fn active(&self) -> usize {
-        self.flows.len()
-    }
-
-    /// Bytes held in memory now, waiting for the ones before them.
-    pub const fn kept_bytes(&self) -> usize {
-        self.kept
-    }
-
-    /// Payload bytes that came in and were not given to the consumer yet.
-    pub fn held_bytes(&self) -> u64 {
-        self.flows.values().map(|flow| flow.held_bytes()).sum()
-    }
-
     /// Takes a segment in.
     pub fn segment(&mut self, segment: &Segment<'_>) {
-        let key = segment.flow;
-        self.pass_time(&key, segment);
-        if self.take(segment) == Verdict::Successor {
-            self.replace(segment, Flow::succeed);
-            self.take(segment);
+        match self.roster.find(&segment.flow) {
+            Some(id) => self.go_on(id, segment),
+            None => self.begin(segment),
         }
-        if self.kept > self.limits.max_kept_bytes_in_all {
-            self.release(&key);
+        self.keep_within_memory();
+    }
+
+    /// The first segment of a connection.
+    fn begin(&mut self, segment: &Segment<'_>) {
+        self.make_room();
+        if segment.payload.is_empty() {
+            self.make_room_of_source(segment);
+        }
+        self.counts.flows += 1;
+        let (flow, begun, last) = (segment.flow, segment.direction, segment.time);
+        if let Some(embryo) = Embryo::of(segment) {
+            self.roster.insert(flow, State::Bare(embryo), begun, last);
+            return;
+        }
+        let state = State::Full(Box::new(self.open(segment)));
+        let id = self.roster.insert(flow, state, begun, last);
+        self.with(id, |flow, cx| flow.segment(cx, segment));
+    }
+
+    fn open(&mut self, segment: &Segment<'_>) -> Flow<C::Connection> {
+        Flow::new(self.consumer.open(&segment.flow, segment.tunnel), segment.time)
+    }
+
+    /// A further segment of a connection, or the first of another one on the same endpoints.
+    fn go_on(&mut self, id: Id, segment: &Segment<'_>) {
+        if let Some((_, State::Bare(embryo))) = self.roster.get_mut(id) {
+            if segment.time.nanos_since(embryo.last) > self.limits.idle_empty_nanos {
+                self.counts.flows_timed_out += 1;
+                self.roster.remove(id);
+                return self.begin(segment);
+            }
+            if embryo.take(segment) {
+                return;
+            }
+            self.unfold(id);
+        }
+        self.take(id, segment);
+    }
+
+    /// A connection begins to carry data, or ends: reads what it said so far.
+    fn unfold(&mut self, id: Id) {
+        let Some((key, state)) = self.roster.get_mut(id) else { return };
+        let State::Bare(embryo) = state else { return };
+        let segments: Vec<_> = embryo.segments(*key).collect();
+        let Some(first) = segments.first() else { return };
+        let flow = self.open(first);
+        if let Some((_, state)) = self.roster.get_mut(id) {
+            *state = State::Full(Box::new(flow));
+        }
+        segments.iter().for_each(|segment| self.take(id, segment));
+    }
+
+    fn take(&mut self, id: Id, segment: &Segment<'_>) {
+        self.pass_time(id, segment);
+        let verdict = self.with(id, |flow, cx| flow.segment(cx, segment));
+        if verdict == Some(Verdict::Successor) {
+            self.replace(id, segment, Flow::succeed);
+            self.with(id, |flow, cx| flow.segment(cx, segment));
         }
     }
 
     /// Ends what the time since a connection's last segment, or what this one shows, has ended.
-    fn pass_time(&mut self, key: &FlowKey, segment: &Segment<'_>) {
-        let Some(flow) = self.flows.get(key) else { return };
-        match age(flow, &self.limits, segment.time) {
+    fn pass_time(&mut self, id: Id, segment: &Segment<'_>) {
+        let Some(flow) = self.full(id) else { return };
+        match age(flow, &self.limits, 1, segment.time) {
             Age::Forgotten => {
                 self.counts.flows_timed_out += u64::from(flow.ended_at.is_none());
-                self.replace(segment, |_, _| {});
+                self.replace(id, segment, |_, _| {});
             }
             Age::Ended => {
-                self.with(key, Flow::close);
+                self.with(id, Flow::close);
             }
             Age::Alive => {}
         }
-        if self.flows.get(key).is_some_and(|flow| flow.agrees_with_stray(segment)) {
-            let mut stray = None;
-            let counts = &mut self.counts;
-            if let Some(flow) = self.flows.get_mut(key) {
-                let before = flow.kept;
-                stray = flow.take_stray(counts);
-                self.kept = self.kept - before + flow.kept;
-            }
-            self.replace(segment, |_, _| {});
+        if self.full(id).is_some_and(|flow| flow.agrees_with_stray(segment)) {
+            let stray = self.with(id, |flow, cx| flow.take_stray(cx.counts)).flatten();
+            self.replace(id, segment, |_, _| {});
             if let Some(stray) = stray {
-                self.take(&stray.segment(*key));
+                self.take(id, &stray.segment(segment.flow));
             }
+        }
+    }
+
+    fn full(&self, id: Id) -> Option<&Flow<C::Connection>> {
+        match self.roster.get(id)? {
+            State::Full(flow) => Some(flow),
+            State::Bare(_) => None,
         }
     }
 
@@ -178,43 +166,27 @@ impl<C: Consumer> FlowTable<C> {
     /// told it what is known.
     fn replace(
         &mut self,
+        id: Id,
         segment: &Segment<'_>,
         inherit: impl FnOnce(&mut Flow<C::Connection>, &Flow<C::Connection>),
     ) {
-        let key = segment.flow;
-        self.with(&key, Flow::close);
+        self.with(id, Flow::close);
+        self.counts.flows += 1;
         let mut new = self.open(segment);
-        if let Some(old) = self.flows.get_mut(&key) {
+        if let Some((_, State::Full(old))) = self.roster.get_mut(id) {
             inherit(&mut new, old);
-            self.kept -= old.kept;
             **old = new;
         }
     }
 
-    fn open(&mut self, segment: &Segment<'_>) -> Flow<C::Connection> {
-        self.counts.flows += 1;
-        Flow::new(self.consumer.open(&segment.flow, segment.tunnel), segment.time)
-    }
-
-    fn take(&mut self, segment: &Segment<'_>) -> Verdict {
-        let key = segment.flow;
-        if !self.flows.contains_key(&key) {
-            self.make_room();
-            let flow = self.open(segment);
-            self.flows.insert(key, Box::new(flow));
-            self.looks.look(key, segment.time);
-        }
-        self.with(&key, |flow, cx| flow.segment(cx, segment)).unwrap_or(Verdict::Taken)
-    }
-
-    /// Runs `what` on a flow and keeps account of what it holds.
+    /// Runs `what` on a flow and keeps account of what it holds and is worth.
     fn with<T>(
         &mut self,
-        key: &FlowKey,
+        id: Id,
         what: impl FnOnce(&mut Flow<C::Connection>, &mut Context<'_, C>) -> T,
     ) -> Option<T> {
-        let flow = self.flows.get_mut(key)?;
-        let before = flow.kept;
+        let (key, state) = self.roster.get_mut(id)?;
+        let State::Full(flow) = state else { return None };
         let mut cx = Context {
             consumer: &mut self.consumer,
             counts: &mut self.counts,
@@ -222,36 +194,56 @@ impl<C: Consumer> FlowTable<C> {
             key,
         };
         let result = what(flow, &mut cx);
-        self.kept = self.kept - before + flow.kept;
+        let (held, worth) = flow.standing(&self.consumer);
+        self.held -= std::mem::replace(&mut flow.accounted, held);
+        self.held += held;
+        self.roster.rate(id, worth, held.memory);
         Some(result)
     }
 
-    fn release(&mut self, key: &FlowKey) {
-        self.counts.bound_hits += 1;
-        self.with(key, Flow::release);
+    /// Ends and forgets a connection.
+    fn remove(&mut self, id: Id) {
+        self.with(id, Flow::close);
+        self.roster.remove(id);
     }
 
-    /// Ends and forgets a connection that is not in the queue.
-    fn remove(&mut self, key: &FlowKey) {
-        self.with(key, Flow::close);
-        if let Some(flow) = self.flows.remove(key) {
-            self.kept -= flow.kept;
+    fn keep_within_memory(&mut self) {
+        while self.held.memory > self.limits.max_buffered_bytes
+            && let Some(id) = self.roster.heaviest()
+        {
+            let before = self.held.memory;
+            self.counts.memory_bound_hits += 1;
+            self.with(id, Flow::shed);
+            debug_assert!(self.held.memory < before, "a consumer that sheds holds nothing");
+            if self.held.memory >= before {
+                return;
+            }
         }
     }
 
     fn make_room(&mut self) {
-        while self.flows.len() >= self.limits.max_flows {
-            let Some(Look { last, key, .. }) = self.looks.earliest() else { return };
-            match self.flows.get(&key) {
-                Some(flow) if flow.last > last => {
-                    self.looks.look(key, flow.last);
-                }
-                Some(_) => {
-                    self.counts.flows_evicted += 1;
-                    self.remove(&key);
-                }
-                None => {}
+        while self.roster.len() >= self.limits.max_flows.max(1) {
+            let mut least = Worth::ALL.into_iter().filter_map(|worth| self.roster.earliest(worth));
+            let Some((id, look)) = least.next() else { return };
+            let last = self.roster.get(id).map_or(look.last, State::last);
+            if last > look.last {
+                self.roster.look(id, last);
+            } else {
+                self.counts.flows_evicted += 1;
+                self.remove(id);
             }
+        }
+    }
+
+    /// One address must not take the room of the others by connections that come to nothing.
+    fn make_room_of_source(&mut self, segment: &Segment<'_>) {
+        let source = segment.flow.source(segment.direction).addr;
+        let (count, first) = self.roster.of_source(source);
+        if count >= self.limits.max_empty_per_source.max(1)
+            && let Some(first) = first
+        {
+            self.counts.flows_evicted_by_source += 1;
+            self.remove(first);
         }
     }
 
@@ -262,38 +254,55 @@ impl<C: Consumer> FlowTable<C> {
     /// ([`segment`](Self::segment)), so that when and how often this is called changes how soon
     /// something is known, and hardly ever what: only where a tap delivers, seconds late, what its
     /// receiver had acknowledged.
+    ///
+    /// While the table is nearly full, what is worth little has to go sooner.
     pub fn sweep(&mut self, now: Timestamp) {
-        self.looks.pass_time(now);
-        for _ in 0..self.looks.len() {
-            // The shortest time-out: flows behind the first that is not due cannot be over.
-            let Some(look) = self.looks.earlier_than(now, self.limits.reset_nanos) else { return };
-            let key = look.key;
-            let Some(flow) = self.flows.get(&key) else { continue };
-            let timed_out = u64::from(flow.ended_at.is_none());
-            match age(flow, &self.limits, now) {
-                Age::Forgotten => {
-                    self.counts.flows_timed_out += timed_out;
-                    self.remove(&key);
-                    continue;
+        self.roster.pass_time(now);
+        let haste = self.limits.haste(self.roster.len());
+        for worth in Worth::ALL {
+            let haste = if worth == Worth::Wanted { 1 } else { haste };
+            for _ in 0..self.roster.count(worth) {
+                let Some((id, Look { clock, .. })) = self.roster.earliest(worth) else { break };
+                // The shortest time-out: flows behind the first that is not due cannot be over.
+                if now.nanos_since(clock) <= self.limits.reset_nanos / haste {
+                    break;
                 }
-                Age::Ended => {
-                    self.with(&key, Flow::close);
-                }
-                Age::Alive => {
-                    self.with(&key, |flow, cx| flow.pass_time(cx, now));
-                }
+                self.look_at(id, haste, now);
             }
-            let last = self.flows.get(&key).map_or(now, |flow| flow.last);
-            self.looks.look(key, last);
         }
+    }
+
+    fn look_at(&mut self, id: Id, haste: u64, now: Timestamp) {
+        let (age, ended) = match self.roster.get(id) {
+            Some(State::Bare(embryo)) => {
+                let over = now.nanos_since(embryo.last) > self.limits.idle_empty_nanos / haste;
+                (if over { Age::Forgotten } else { Age::Alive }, false)
+            }
+            Some(State::Full(flow)) => {
+                (age(flow, &self.limits, haste, now), flow.ended_at.is_some())
+            }
+            None => return,
+        };
+        match age {
+            Age::Forgotten => {
+                self.counts.flows_timed_out += u64::from(!ended);
+                return self.remove(id);
+            }
+            Age::Ended => self.with(id, Flow::close),
+            Age::Alive => self.with(id, |flow, cx| flow.pass_time(cx, now)),
+        };
+        let last = self.roster.get(id).map_or(now, State::last);
+        self.roster.look(id, last);
     }
 
     /// Ends every connection: there will be no more segments.
     pub fn close(&mut self) {
-        while let Some(look) = self.looks.earliest() {
-            self.remove(&look.key);
+        for worth in Worth::ALL.into_iter().rev() {
+            while let Some((id, _)) = self.roster.earliest(worth) {
+                self.remove(id);
+            }
         }
-        debug_assert!(self.flows.is_empty() && self.kept == 0);
+        debug_assert!(self.roster.len() == 0 && self.held == Holdings::default());
     }
 }
 
@@ -306,14 +315,15 @@ enum Age {
     Forgotten,
 }
 
-fn age<T>(flow: &Flow<T>, limits: &Limits, now: Timestamp) -> Age {
+/// `haste` shortens the times.
+fn age<T>(flow: &Flow<T>, limits: &Limits, haste: u64, now: Timestamp) -> Age {
     let silent = now.nanos_since(flow.last);
     let forgotten_after = match flow.ended_at {
         Some(_) => limits.linger_nanos,
         None if flow.carried_data => limits.idle_nanos,
         None => limits.idle_empty_nanos,
     };
-    if silent > forgotten_after {
+    if silent > forgotten_after / haste {
         Age::Forgotten
     } else if flow.ended_at.is_some() && flow.connection.is_some() && silent > limits.reset_nanos {
         Age::Ended

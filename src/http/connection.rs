@@ -7,7 +7,7 @@ use super::head::{self, Guess};
 use super::pairing::{Pending, Serial};
 use super::session::{Connection, Cursor, Http, Session};
 use super::tls::{self, Hello};
-use crate::flow::{Chunk, Consumer, Content, Demand, Turn};
+use crate::flow::{Chunk, Consumer, Content, Demand, Standing, Turn};
 use crate::net::{Direction, FlowKey, Position, Tunnel};
 
 impl<R: Reader> Consumer for Http<R> {
@@ -18,7 +18,6 @@ impl<R: Reader> Consumer for Http<R> {
             halves: [Half::new(), Half::new()],
             client: None,
             pending: Pending::default(),
-            sending: None,
             interim: None,
             blind_counted: false,
             server_name: None,
@@ -44,6 +43,26 @@ impl<R: Reader> Consumer for Http<R> {
         at.settle();
     }
 
+    fn standing(&self, connection: &Connection<R>) -> Standing {
+        let [up, down] = &connection.halves;
+        let heads = up.partial.len() + down.partial.len();
+        let in_memory = up.partial.capacity() + down.partial.capacity();
+        Standing {
+            memory: in_memory + connection.pending.memory(),
+            unsettled: heads as u64 + up.unplaced + down.unplaced,
+            wanted: connection.client.is_some() && !connection.blind_counted,
+        }
+    }
+
+    fn shed(&mut self, connection: &mut Connection<R>, key: &FlowKey) {
+        connection.pending.forget(&mut self.over);
+        for direction in [Direction::Up, Direction::Down] {
+            let mut at = Session { http: self, connection, key, direction };
+            at.give_up_head();
+            at.settle();
+        }
+    }
+
     fn close(&mut self, mut connection: Connection<R>, key: &FlowKey) {
         for direction in [Direction::Up, Direction::Down] {
             let mut at = Session { http: self, connection: &mut connection, key, direction };
@@ -53,7 +72,7 @@ impl<R: Reader> Consumer for Http<R> {
         connection.pending.take_all(&mut self.over);
         let mut at =
             Session { http: self, connection: &mut connection, key, direction: Direction::Up };
-        at.give();
+        at.settle();
     }
 }
 
@@ -153,14 +172,14 @@ impl<R: Reader> Session<'_, R> {
         let bytes: &[u8] = if held == 0 { rest } else { &partial };
         match found {
             Ok(end) => {
-                if end > head::MAX_HEAD_BYTES || !self.read_head(&bytes[..end]) {
+                if self.is_too_long(end) || !self.read_head(&bytes[..end]) {
                     return self.reject(cursor, otherwise, &bytes[..held], rest);
                 }
                 cursor.turn = Turn::Continues;
                 end - held
             }
             Err(scanned) => {
-                if bytes.len() > head::MAX_HEAD_BYTES || !self.promising(bytes) {
+                if !self.promising(bytes) || self.is_too_long(bytes.len()) {
                     return self.reject(cursor, otherwise, &bytes[..held], rest);
                 }
                 if held == 0 {
@@ -172,6 +191,13 @@ impl<R: Reader> Session<'_, R> {
                 rest.len()
             }
         }
+    }
+
+    /// Whether a head of so many bytes is longer than any that is read.
+    fn is_too_long(&mut self, bytes: usize) -> bool {
+        let too_long = bytes > self.http.limits.max_head_bytes;
+        self.http.counts.heads_too_long += u64::from(too_long);
+        too_long
     }
 
     /// Whether an incomplete head may still become one.
@@ -293,21 +319,32 @@ impl<R: Reader> Session<'_, R> {
         let state = self.half().state;
         match state {
             State::Closed(_) | State::Tunnel | State::Lost => {}
-            State::Hello => self.close_tls(None),
+            State::Hello | State::Head(_) => self.give_up_head(),
             State::Body { body, of, doubtful } if !doubtful || self.must_come(of) => {
                 self.skip_body(body, of, n, position);
             }
+            State::Fresh | State::Boundary | State::Body { .. } => self.lose(position),
+        }
+    }
+
+    /// Gives up the head that is being collected, if one is.
+    fn give_up_head(&mut self) {
+        let half = self.half();
+        let state = half.state;
+        let end = half.start.position.plus(half.partial.len() as u64);
+        match state {
+            State::Hello => self.close_tls(None),
             State::Head(otherwise) => {
                 let held = std::mem::take(&mut self.half().partial).len() as u64;
                 if let Otherwise::Content(of) = otherwise {
                     self.http.counts.body_bytes += held;
                     self.half().state = State::Body { body: Body::UntilClose, of, doubtful: false };
                 } else {
-                    self.lose(position);
+                    self.lose(end);
                     self.pass_lost(held);
                 }
             }
-            State::Fresh | State::Boundary | State::Body { .. } => self.lose(position),
+            _ => {}
         }
     }
 

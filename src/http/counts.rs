@@ -23,6 +23,12 @@ pub struct Counts {
     pub responses: u64,
     /// How often a direction lost its place in the message framing.
     pub losses: u64,
+    /// Heads that were longer than any that is read.
+    pub heads_too_long: u64,
+    /// Heads that had more fields than are read.
+    pub heads_with_too_many_fields: u64,
+    /// Requests that came when too many before them waited for answers: told without theirs.
+    pub requests_forgotten: u64,
     /// TLS connections.
     pub tls_connections: u64,
     /// HTTP/2 connections.
@@ -58,6 +64,9 @@ impl AddAssign for Counts {
         self.requests += other.requests;
         self.responses += other.responses;
         self.losses += other.losses;
+        self.heads_too_long += other.heads_too_long;
+        self.heads_with_too_many_fields += other.heads_with_too_many_fields;
+        self.requests_forgotten += other.requests_forgotten;
         self.tls_connections += other.tls_connections;
         self.http2_connections += other.http2_connections;
         self.other_connections += other.other_connections;

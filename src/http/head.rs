@@ -9,10 +9,8 @@ use crate::net::Timestamp;
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
-/// The longest head that is read, in bytes.
-pub const MAX_HEAD_BYTES: usize = 64 * 1024;
-/// The most header fields that a head may have.
-pub const MAX_HEADER_FIELDS: usize = 256;
+/// The most header fields that a head may have, whatever the limits say.
+pub const MAX_HEADER_FIELDS: usize = 1024;
 
 /// Which kind of start-line to expect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,9 +158,23 @@ pub(super) fn first_line_fits(kind: Kind, bytes: &[u8]) -> bool {
     }
 }
 
-/// A head that could not be read.
+/// Why a head could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Unreadable;
+pub(super) enum Unreadable {
+    /// It has more fields than are read.
+    TooManyFields,
+    /// It is none.
+    NotAHead,
+}
+
+impl<T> From<httparse::Result<T>> for Unreadable {
+    fn from(result: httparse::Result<T>) -> Self {
+        match result {
+            Err(httparse::Error::TooManyHeaders) => Self::TooManyFields,
+            _ => Self::NotAHead,
+        }
+    }
+}
 
 fn config() -> httparse::ParserConfig {
     let mut config = httparse::ParserConfig::default();
@@ -245,41 +257,45 @@ fn is_version(word: &[u8]) -> bool {
     })
 }
 
-/// Reads a whole request head and hands it to `then`.
+/// Reads a whole request head of at most `max_fields` fields and hands it to `then`.
 pub(super) fn read_request<T>(
     bytes: &[u8],
     time: Timestamp,
+    max_fields: usize,
     then: impl FnOnce(&RequestHead<'_>) -> T,
 ) -> Result<T, Unreadable> {
     let bytes = tidy(skip_empty_lines(bytes));
     let mut fields = [const { MaybeUninit::uninit() }; MAX_HEADER_FIELDS];
+    let fields = &mut fields[..max_fields.min(MAX_HEADER_FIELDS)];
     let mut request = httparse::Request::new(&mut []);
-    let parsed = config().parse_request_with_uninit_headers(&mut request, &bytes, &mut fields);
+    let parsed = config().parse_request_with_uninit_headers(&mut request, &bytes, fields);
     match (parsed, request.method, request.path, request.version) {
         (Ok(httparse::Status::Complete(_)), Some(method), Some(target), Some(minor_version)) => {
             let headers = Headers::new(request.headers);
             Ok(then(&RequestHead { time, method, target, minor_version, headers }))
         }
-        _ => Err(Unreadable),
+        (parsed, ..) => Err(parsed.into()),
     }
 }
 
-/// Reads a whole response head and hands it to `then`.
+/// Reads a whole response head of at most `max_fields` fields and hands it to `then`.
 pub(super) fn read_response<T>(
     bytes: &[u8],
     time: Timestamp,
+    max_fields: usize,
     then: impl FnOnce(&ResponseHead<'_>) -> T,
 ) -> Result<T, Unreadable> {
     let bytes = tidy(skip_empty_lines(bytes));
     let mut fields = [const { MaybeUninit::uninit() }; MAX_HEADER_FIELDS];
+    let fields = &mut fields[..max_fields.min(MAX_HEADER_FIELDS)];
     let mut response = httparse::Response::new(&mut []);
-    let parsed = config().parse_response_with_uninit_headers(&mut response, &bytes, &mut fields);
+    let parsed = config().parse_response_with_uninit_headers(&mut response, &bytes, fields);
     match (parsed, response.code, response.version) {
         (Ok(httparse::Status::Complete(_)), Some(status @ 100..), Some(minor_version)) => {
             let headers = Headers::new(response.headers);
             Ok(then(&ResponseHead { time, status, minor_version, headers }))
         }
-        _ => Err(Unreadable),
+        (parsed, ..) => Err(parsed.into()),
     }
 }
 
@@ -342,7 +358,7 @@ mod tests {
     #[test]
     fn a_folded_field_is_one_field() {
         let head = b"GET / HTTP/1.1\r\nX-A: one\r\n\ttwo\r\n three\r\nHost: h\r\n\r\n";
-        let value = read_request(head, Timestamp::default(), |head| {
+        let value = read_request(head, Timestamp::default(), 256, |head| {
             head.headers.first("x-a").map(<[u8]>::to_vec)
         });
         let value = value.expect("readable").expect("present");
@@ -351,14 +367,15 @@ mod tests {
 
     #[test]
     fn an_odd_start_line_is_read_as_recipients_read_it() {
-        let target =
-            |head: &[u8]| read_request(head, Timestamp::default(), |head| head.target.to_owned());
+        let target = |head: &[u8]| {
+            read_request(head, Timestamp::default(), 256, |head| head.target.to_owned())
+        };
         assert_eq!(target(b"GET /a b c HTTP/1.1\r\n\r\n").as_deref(), Ok("/a"));
         assert_eq!(target(b"GET  /a  HTTP/1.3\r\nA: b\r\n\r\n").as_deref(), Ok("/a"));
-        assert_eq!(target(b"GET /a HTTP/1.1.1\r\n\r\n"), Err(Unreadable));
-        assert_eq!(target(b"GET /a\r\n\r\n"), Err(Unreadable));
+        assert_eq!(target(b"GET /a HTTP/1.1.1\r\n\r\n"), Err(Unreadable::NotAHead));
+        assert_eq!(target(b"GET /a\r\n\r\n"), Err(Unreadable::NotAHead));
         let status = |head: &[u8]| {
-            read_response(head, Timestamp::default(), |head| (head.status, head.minor_version))
+            read_response(head, Timestamp::default(), 256, |head| (head.status, head.minor_version))
         };
         assert_eq!(status(b"HTTP/1.10 201 x\r\nA: b\r\n\r\n"), Ok((201, 1)));
         assert_eq!(status(b"HTTP/1.0 201\rX: y\r\nA: b\r\n\r\n"), Ok((201, 0)));
@@ -367,7 +384,7 @@ mod tests {
     #[test]
     fn a_bare_carriage_return_is_a_space() {
         let head = b"HTTP/1.1 200 OK\r\nA: b\r\n\r\r\nTransfer-Encoding:\r chunked\r\n\r\n";
-        let coding = read_response(head, Timestamp::default(), |head| {
+        let coding = read_response(head, Timestamp::default(), 256, |head| {
             head.headers.first("transfer-encoding").map(<[u8]>::to_vec)
         });
         assert_eq!(coding, Ok(Some(b"chunked".to_vec())));
@@ -376,7 +393,7 @@ mod tests {
     #[test]
     fn a_bad_field_hides_no_other() {
         let head = b"GET / HTTP/1.1\r\nBad Name: x\r\nNul: a\0b\r\nHost: h\r\n\r\n";
-        let host = read_request(head, Timestamp::default(), |head| {
+        let host = read_request(head, Timestamp::default(), 256, |head| {
             head.headers.first("HOST").map(<[u8]>::to_vec)
         });
         assert_eq!(host, Ok(Some(b"h".to_vec())));
@@ -388,9 +405,10 @@ mod tests {
             let fields: String = (0..n).map(|i| format!("X-{i}: v\r\n")).collect();
             format!("HTTP/1.1 200 OK\r\n{fields}\r\n").into_bytes()
         };
-        let count =
-            |n| read_response(&head(n), Timestamp::default(), |head| head.headers.iter().count());
+        let count = |n| {
+            read_response(&head(n), Timestamp::default(), 256, |head| head.headers.iter().count())
+        };
         assert_eq!(count(256), Ok(256));
-        assert_eq!(count(257), Err(Unreadable));
+        assert_eq!(count(257), Err(Unreadable::TooManyFields));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::body::{self, Body, Chunked, Framing};
 use super::half::{Half, State, Why};
-use super::head::{self, Guess, Kind};
+use super::head::{self, Guess, Kind, Unreadable};
 use super::pairing::{Method, Serial};
 use super::session::{Connection, Http, Session, place};
 use super::{Headers, Reader, ResponseHead};
@@ -31,8 +31,9 @@ impl<R: Reader> Session<'_, R> {
     fn read_request(&mut self, bytes: &[u8]) -> bool {
         let Half { start, .. } = *self.half();
         let peers = self.peers_if(self.direction);
-        let (reader, memory) = (&mut self.http.reader, &mut self.connection.memory);
-        let read = head::read_request(bytes, start.time, |head| {
+        let Http { reader, limits, .. } = &mut *self.http;
+        let memory = &mut self.connection.memory;
+        let read = head::read_request(bytes, start.time, limits.max_header_fields, |head| {
             let method = match head.method {
                 "HEAD" => Method::Head,
                 "CONNECT" => Method::Connect,
@@ -41,16 +42,23 @@ impl<R: Reader> Session<'_, R> {
             let expects = expects_continue(head.headers);
             (reader.request(memory, peers, head), method, body::of_request(head.headers), expects)
         });
-        let Ok((facts, method, framing, expects)) = read else { return false };
+        let (facts, method, framing, expects) = match read {
+            Ok(read) => read,
+            Err(why) => return self.unreadable(why),
+        };
         self.recognise(self.direction, bytes.len());
         self.http.counts.requests += 1;
         let answers = &self.connection.halves[self.direction.reverse().index()];
         let answers_known = answers.hole.is_none();
+        let Http { limits, counts, over, .. } = &mut *self.http;
         let pending = &mut self.connection.pending;
-        pending.requests_superseded();
         let place = place(start, bytes.len());
-        let serial = pending.ask(place, method, facts, answers_known);
-        self.connection.sending = Some(serial);
+        let heap = R::request_heap(&facts);
+        let serial = pending.ask(place, method, (facts, heap), answers_known, over);
+        if pending.len() > limits.max_pending_exchanges {
+            counts.requests_forgotten += 1;
+            pending.forget_newest(over);
+        }
         self.half().hole = None;
         self.enter_body(framing, serial, place.end, expects);
         true
@@ -61,20 +69,23 @@ impl<R: Reader> Session<'_, R> {
         let place = place(start, bytes.len());
         let client = self.direction.reverse();
         let peers = self.peers_if(client);
-        let Http { reader, over, .. } = &mut *self.http;
+        let Http { reader, limits, over, .. } = &mut *self.http;
         let Connection { pending, memory, .. } = &mut *self.connection;
-        let read = head::read_response(bytes, start.time, |head| {
+        let read = head::read_response(bytes, start.time, limits.max_header_fields, |head| {
             if (100..200).contains(&head.status) && head.status != 101 {
                 pending.interim(place, hole);
                 return None;
             }
-            pending.responses_superseded();
             let answered = pending.answer(place, hole, over);
             let facts = reader.response(memory, peers, pending.request(answered.serial), head);
-            pending.set_response(answered.serial, facts);
+            let heap = R::response_heap(&facts);
+            pending.set_response(answered.serial, facts, heap);
             Some((answered.serial, after_response(head, answered.method), upgrades_to_http2(head)))
         });
-        let Ok(final_response) = read else { return false };
+        let final_response = match read {
+            Ok(read) => read,
+            Err(why) => return self.unreadable(why),
+        };
         self.recognise(client, bytes.len());
         let Some((serial, after, to_http2)) = final_response else {
             self.connection.interim = Some(place.start);
@@ -90,6 +101,12 @@ impl<R: Reader> Session<'_, R> {
             After::Tunnel => self.enter_tunnel(serial, to_http2),
         }
         true
+    }
+
+    fn unreadable(&mut self, why: Unreadable) -> bool {
+        let too_many = why == Unreadable::TooManyFields;
+        self.http.counts.heads_with_too_many_fields += u64::from(too_many);
+        false
     }
 
     fn enter_body(&mut self, framing: Framing, of: Serial, at: Position, doubtful: bool) {
@@ -110,10 +127,8 @@ impl<R: Reader> Session<'_, R> {
     /// After a 101, or a 2xx to CONNECT, no HTTP/1 follows in either direction
     /// (RFC 9110 §15.2.2, §9.3.6).
     fn enter_tunnel(&mut self, serial: Serial, to_http2: bool) {
-        self.connection.pending.response_over(serial);
-        if let Some(sending) = self.connection.sending {
-            self.connection.pending.request_over(sending, Position::default());
-        }
+        self.connection.pending.response_over(serial, &mut self.http.over);
+        self.connection.pending.request_sent(&mut self.http.over);
         let towards = self.direction.reverse();
         let mut there = Session {
             http: self.http,

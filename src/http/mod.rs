@@ -21,9 +21,28 @@ mod tls;
 use crate::net::{Endpoint, Timestamp, Tunnel};
 
 pub use counts::{Counts, TlsCounts};
-pub use head::{MAX_HEAD_BYTES, MAX_HEADER_FIELDS};
-pub use pairing::MAX_PENDING_EXCHANGES;
+pub use head::MAX_HEADER_FIELDS;
 pub use session::{Connection, Http};
+
+/// Bounds of what is read and remembered of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest head that is read, in bytes. What is longer is no message: its direction is lost
+    /// there.
+    pub max_head_bytes: usize,
+    /// The most header fields that a head may have, up to [`MAX_HEADER_FIELDS`]; likewise.
+    pub max_header_fields: usize,
+    /// The most exchanges of one connection that are unfinished at once. Requests over that are
+    /// told at once, and their responses without a request.
+    pub max_pending_exchanges: usize,
+}
+
+impl Default for Limits {
+    /// More than servers take: 8 KiB and 100 fields are common, S3 takes 8 KiB.
+    fn default() -> Self {
+        Self { max_head_bytes: 64 << 10, max_header_fields: 256, max_pending_exchanges: 1024 }
+    }
+}
 
 /// Who talks to whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +138,13 @@ pub trait Reader {
     type Request;
     /// What it remembers of a response head.
     type Response;
+
+    /// The memory that what it remembers of a request head takes on the heap, in bytes. Does not
+    /// change while it is remembered, but for a little.
+    fn request_heap(request: &Self::Request) -> usize;
+
+    /// The same of a response head.
+    fn response_heap(response: &Self::Response) -> usize;
 
     /// A request head is complete.
     fn request(

@@ -15,10 +15,10 @@
 use super::Exchange;
 use crate::net::Position;
 use std::collections::VecDeque;
+use std::ops::Range;
 
-/// The most exchanges of one connection that are unfinished at once; over that, the oldest is
-/// ended as it is.
-pub const MAX_PENDING_EXCHANGES: usize = 1024;
+/// A queue that is empty keeps room for so many.
+const SPARE: usize = 4;
 
 /// What of a request's method decides about its response's body (RFC 9112 §6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,14 +47,20 @@ pub(super) struct Serial(u64);
 #[derive(Debug)]
 struct Message<T> {
     facts: T,
+    /// Memory that the facts take on the heap, in bytes.
+    heap: usize,
     /// Body bytes so far; `None` once they cannot be known.
     body_bytes: Option<u64>,
     over: bool,
 }
 
 impl<T> Message<T> {
-    fn new(facts: T) -> Self {
-        Self { facts, body_bytes: Some(0), over: false }
+    fn new(facts: T, heap: usize) -> Self {
+        Self { facts, heap, body_bytes: Some(0), over: false }
+    }
+
+    fn split(message: Option<Self>) -> (Option<T>, Option<u64>) {
+        message.map_or((None, None), |message| (Some(message.facts), message.body_bytes))
     }
 }
 
@@ -70,20 +76,29 @@ struct Question {
     /// An interim response to it was seen.
     interim: bool,
     answered: bool,
+    /// Where this stands for requests in a row of which nothing else is remembered: the first at
+    /// `place`, the last until `end`.
+    run: Option<Run>,
+}
+
+/// How many answers are still to come to requests of which nothing is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Run {
+    least: u64,
+    most: u64,
 }
 
 #[derive(Debug)]
 struct Entry<Q, P> {
+    serial: u64,
     question: Option<Question>,
     request: Option<Message<Q>>,
     response: Option<Message<P>>,
-    /// It was given on; it stays only to keep its place.
-    given: bool,
 }
 
 impl<Q, P> Entry<Q, P> {
     fn unanswered(&self) -> Option<&Question> {
-        self.question.as_ref().filter(|question| !question.answered && !self.given)
+        self.question.as_ref().filter(|question| !question.answered)
     }
 
     fn is_over(&self) -> bool {
@@ -91,35 +106,62 @@ impl<Q, P> Entry<Q, P> {
         request && self.response.as_ref().is_some_and(|message| message.over)
     }
 
-    fn give(&mut self) -> Option<Exchange<Q, P>> {
-        if std::mem::replace(&mut self.given, true) {
+    fn heap(&self) -> usize {
+        let request = self.request.as_ref().map_or(0, |message| message.heap);
+        request + self.response.as_ref().map_or(0, |message| message.heap)
+    }
+
+    /// The exchange, of which there may be more to come than will be known.
+    fn unfinished(mut self) -> Option<Exchange<Q, P>> {
+        if let Some(request) = self.request.as_mut().filter(|message| !message.over) {
+            request.body_bytes = None;
+        }
+        if let Some(response) = self.response.as_mut().filter(|message| !message.over) {
+            response.body_bytes = None;
+        }
+        self.exchange()
+    }
+
+    /// The exchange, unless nothing is remembered of it.
+    fn exchange(self) -> Option<Exchange<Q, P>> {
+        if self.request.is_none() && self.response.is_none() {
             return None;
         }
-        let (request, request_body_bytes) = Message::split(self.request.take());
-        let (response, response_body_bytes) = Message::split(self.response.take());
+        let (request, request_body_bytes) = Message::split(self.request);
+        let (response, response_body_bytes) = Message::split(self.response);
         Some(Exchange { request, response, request_body_bytes, response_body_bytes })
     }
 }
 
-impl<T> Message<T> {
-    fn split(message: Option<Self>) -> (Option<T>, Option<u64>) {
-        message.map_or((None, None), |message| (Some(message.facts), message.body_bytes))
-    }
-}
-
 /// The exchanges of one connection that are not over.
+///
+/// Invariants: serials rise; `heap` and `unanswered` are the sums over all entries; at most one
+/// request and one response are under way.
 #[derive(Debug)]
 pub(super) struct Pending<Q, P> {
     entries: VecDeque<Entry<Q, P>>,
-    /// The serial of the first entry.
-    first: u64,
+    /// The serial of the next entry.
+    next: u64,
+    heap: usize,
+    unanswered: usize,
+    /// The request whose body is being sent, and the response.
+    sending: Option<Serial>,
+    answering: Option<Serial>,
     /// This client has sent a request before the answer to the last one began.
     pipelines: bool,
 }
 
 impl<Q, P> Default for Pending<Q, P> {
     fn default() -> Self {
-        Self { entries: VecDeque::new(), first: 0, pipelines: false }
+        Self {
+            entries: VecDeque::new(),
+            next: 0,
+            heap: 0,
+            unanswered: 0,
+            sending: None,
+            answering: None,
+            pipelines: false,
+        }
     }
 }
 
@@ -132,39 +174,117 @@ pub(super) struct Answered {
 }
 
 impl<Q, P> Pending<Q, P> {
-    /// A request head was read. `answers_known`: the server's direction is not lost.
+    /// What an exchange that waits takes, in a queue that grows by doubling.
+    const COST: usize = 2 * size_of::<Entry<Q, P>>();
+
+    /// How many exchanges there are.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The memory that they take, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        match (self.entries.len(), self.entries.front().and_then(Entry::unanswered)) {
+            (0, _) => 0,
+            (1, Some(question)) if question.run.is_some() => 0,
+            (n, _) => n * Self::COST + self.heap,
+        }
+    }
+
+    /// A request head was read, whose facts take `heap` bytes besides. The ones before it have been
+    /// sent, whatever their bodies promised. `answers_known`: the server's direction is not lost.
     pub(super) fn ask(
         &mut self,
         place: Place,
         method: Method,
-        facts: Q,
+        (facts, heap): (Q, usize),
         answers_known: bool,
+        over: &mut Vec<Exchange<Q, P>>,
     ) -> Serial {
-        let waiting = self.entries.iter().any(|entry| entry.unanswered().is_some());
-        self.pipelines |= answers_known && waiting;
-        self.push(Entry {
-            question: Some(Question {
-                place,
-                method,
-                end: None,
-                lost_after: false,
-                interim: false,
-                answered: false,
-            }),
-            request: Some(Message::new(facts)),
-            response: None,
-            given: false,
-        })
+        self.request_sent(over);
+        self.drop_doubtful_run();
+        self.pipelines |= answers_known && self.unanswered > 0;
+        let question = Question {
+            place,
+            method,
+            end: None,
+            lost_after: false,
+            interim: false,
+            answered: false,
+            run: None,
+        };
+        let serial = self.push(Some(question), Some(Message::new(facts, heap)));
+        self.sending = Some(serial);
+        serial
     }
 
-    fn push(&mut self, entry: Entry<Q, P>) -> Serial {
-        self.entries.push_back(entry);
-        Serial(self.first + self.entries.len() as u64 - 1)
+    /// The newest exchange is one too many: gives it as it is, and remembers only that there was
+    /// a request.
+    pub(super) fn forget_newest(&mut self, over: &mut Vec<Exchange<Q, P>>) {
+        let Some(newest) = self.entries.pop_back() else { return };
+        self.heap -= newest.heap();
+        let Some(mut question) = newest.question.filter(|question| !question.answered) else {
+            over.extend(newest.unfinished());
+            return;
+        };
+        self.unanswered -= 1;
+        over.extend(Entry { question: None, ..newest }.unfinished());
+        let before = self.entries.back_mut().and_then(|entry| entry.question.as_mut());
+        if let Some(run) = before.and_then(|before| before.run.as_mut()) {
+            (run.least, run.most) = (run.least + 1, run.most + 1);
+        } else {
+            question.run = Some(Run { least: 1, most: 1 });
+            self.push(Some(question), None);
+        }
+    }
+
+    /// A client that takes turns asks again when everything before was answered.
+    fn drop_doubtful_run(&mut self) {
+        let first = self.entries.front().filter(|_| !self.pipelines);
+        if let Some(first) = first
+            && first.unanswered().and_then(|question| question.run).is_some_and(|r| r.least == 0)
+        {
+            self.give(Serial(first.serial), &mut Vec::new());
+        }
+    }
+
+    fn push(&mut self, question: Option<Question>, request: Option<Message<Q>>) -> Serial {
+        let serial = self.next;
+        self.next += 1;
+        self.heap += request.as_ref().map_or(0, |request| request.heap);
+        self.unanswered += usize::from(question.is_some());
+        if self.entries.capacity() == 0 {
+            self.entries.reserve_exact(1);
+        }
+        self.entries.push_back(Entry { serial, question, request, response: None });
+        Serial(serial)
+    }
+
+    fn index(&self, Serial(serial): Serial) -> Option<usize> {
+        self.entries.binary_search_by_key(&serial, |entry| entry.serial).ok()
     }
 
     fn entry(&mut self, serial: Serial) -> Option<&mut Entry<Q, P>> {
-        let index = usize::try_from(serial.0.checked_sub(self.first)?).ok()?;
-        self.entries.get_mut(index)
+        self.index(serial).map(|index| &mut self.entries[index])
+    }
+
+    /// Gives an exchange as it is.
+    fn give(&mut self, serial: Serial, over: &mut Vec<Exchange<Q, P>>) {
+        let Some(entry) = self.index(serial).and_then(|index| self.entries.remove(index)) else {
+            return;
+        };
+        self.heap -= entry.heap();
+        self.unanswered -= usize::from(entry.unanswered().is_some());
+        over.extend(entry.exchange());
+        if self.entries.is_empty() && self.entries.capacity() > SPARE {
+            self.entries = VecDeque::new();
+        }
+    }
+
+    fn give_if_over(&mut self, serial: Serial, over: &mut Vec<Exchange<Q, P>>) {
+        if self.entry(serial).is_some_and(|entry| entry.is_over()) {
+            self.give(serial, over);
+        }
     }
 
     /// Which request the response at `place` answers, as an index; `hole` is where the server's
@@ -179,7 +299,15 @@ impl<Q, P> Pending<Q, P> {
             .filter_map(|(index, entry)| Some((index, entry.unanswered()?)));
         match hole {
             None => match unanswered.next() {
-                Some((index, question)) if fits(question) => Match::Request(index),
+                Some((index, question)) if fits(question) => {
+                    match (question.run, unanswered.next()) {
+                        // Of the run, or of the next after it.
+                        (Some(Run { least: 0, .. }), Some((next, after))) if fits(after) => {
+                            Match::Ambiguous { first: index, last: next }
+                        }
+                        _ => Match::Request(index),
+                    }
+                }
                 _ => Match::Unseen,
             },
             Some(hole) => {
@@ -206,6 +334,7 @@ impl<Q, P> Pending<Q, P> {
             next_had > had && next_had > Some(hole)
         });
         let alone = candidates.len() == 1 || (took_turns && !self.pipelines);
+        let alone = alone && candidates.iter().all(|(_, question)| question.run.is_none());
         let (first, _) = candidates[0];
         if alone && (read_to_its_end || !last.lost_after) {
             Match::After { index: *index, first }
@@ -214,46 +343,76 @@ impl<Q, P> Pending<Q, P> {
         }
     }
 
-    /// A final response head was read: settles which request it answers. Requests that were
-    /// passed over are over, without a response.
+    /// A final response head was read: settles which request it answers. Responses before it are
+    /// over; so are requests that were passed over, without a response.
     pub(super) fn answer(
         &mut self,
         place: Place,
         hole: Option<Position>,
         over: &mut Vec<Exchange<Q, P>>,
     ) -> Answered {
-        let index = match self.match_request(place, hole) {
-            Match::Request(index) => Some(index),
+        self.response_sent(over);
+        let serial_at = |index: usize| Serial(self.entries[index].serial);
+        let asked = match self.match_request(place, hole) {
+            Match::Request(index) => Some(serial_at(index)),
             Match::After { index, first } => {
-                self.give_unanswered(first..index, over);
-                Some(index)
+                let asked = serial_at(index);
+                self.pass_over(first..index, over);
+                Some(asked)
             }
             Match::Ambiguous { first, last } => {
-                self.give_unanswered(first..last + 1, over);
+                self.pass_over_one_of(first..last + 1, over);
                 None
             }
             Match::Unseen => None,
         };
-        let asked = index.and_then(|index| {
-            let question = self.entries.get_mut(index)?.question.as_mut()?;
-            question.answered = true;
-            Some((Serial(self.first + index as u64), question.method))
-        });
-        match asked {
+        match asked.and_then(|serial| self.take_answered(serial)) {
             Some((serial, method)) => Answered { serial, method: Some(method) },
-            None => {
-                let entry = Entry { question: None, request: None, response: None, given: false };
-                Answered { serial: self.push(entry), method: None }
-            }
+            None => Answered { serial: self.push(None, None), method: None },
         }
     }
 
-    fn give_unanswered(&mut self, range: std::ops::Range<usize>, over: &mut Vec<Exchange<Q, P>>) {
-        for entry in self.entries.range_mut(range) {
-            if entry.unanswered().is_some() {
-                over.extend(entry.give());
+    /// Gives requests that were answered unseen.
+    fn pass_over(&mut self, range: Range<usize>, over: &mut Vec<Exchange<Q, P>>) {
+        let unanswered = |entry: &&Entry<Q, P>| entry.unanswered().is_some();
+        let serials: Vec<_> =
+            self.entries.range(range).filter(unanswered).map(|entry| entry.serial).collect();
+        serials.into_iter().for_each(|serial| self.give(Serial(serial), over));
+    }
+
+    /// Gives requests one of which was answered now, and those before it unseen. It is not known
+    /// which one: so many answers may still come.
+    fn pass_over_one_of(&mut self, range: Range<usize>, over: &mut Vec<Exchange<Q, P>>) {
+        let questions: Vec<_> =
+            self.entries.range(range.clone()).filter_map(Entry::unanswered).copied().collect();
+        let serial = self.entries[range.start].serial;
+        self.pass_over(range, over);
+        let all: u64 = questions.iter().map(|q| q.run.map_or(1, |run| run.most)).sum();
+        let (Some(first), Some(last), 2..) = (questions.first(), questions.last(), all) else {
+            return;
+        };
+        let run = Some(Run { least: 0, most: all - 1 });
+        let Question { end, lost_after, .. } = *last;
+        let question = Some(Question { end, lost_after, run, ..*first });
+        let at = self.entries.partition_point(|entry| entry.serial < serial);
+        self.entries.insert(at, Entry { serial, question, request: None, response: None });
+        self.unanswered += 1;
+    }
+
+    /// A request is answered. `None` where nothing is remembered of it.
+    fn take_answered(&mut self, serial: Serial) -> Option<(Serial, Method)> {
+        let question = self.entry(serial)?.question.as_mut()?;
+        if let Some(run) = question.run.as_mut() {
+            *run = Run { least: run.least.saturating_sub(1), most: run.most.saturating_sub(1) };
+            if run.most == 0 {
+                self.give(serial, &mut Vec::new());
             }
+            return None;
         }
+        question.answered = true;
+        let method = question.method;
+        self.unanswered -= 1;
+        Some((serial, method))
     }
 
     /// An interim response was read.
@@ -270,11 +429,12 @@ impl<Q, P> Pending<Q, P> {
         Some(&mut self.entry(serial)?.request.as_mut()?.facts)
     }
 
-    /// What the reader made of the response.
-    pub(super) fn set_response(&mut self, serial: Serial, facts: P) {
-        if let Some(entry) = self.entry(serial) {
-            entry.response = Some(Message::new(facts));
-        }
+    /// What the reader made of the response; its facts take `heap` bytes besides.
+    pub(super) fn set_response(&mut self, serial: Serial, facts: P, heap: usize) {
+        let Some(entry) = self.entry(serial) else { return };
+        entry.response = Some(Message::new(facts, heap));
+        self.heap += heap;
+        self.answering = Some(serial);
     }
 
     /// Whether `serial`'s request was answered for good, and whether it was told to go on.
@@ -295,7 +455,12 @@ impl<Q, P> Pending<Q, P> {
     }
 
     /// The request ended at `end`.
-    pub(super) fn request_over(&mut self, serial: Serial, end: Position) {
+    pub(super) fn request_over(
+        &mut self,
+        serial: Serial,
+        end: Position,
+        over: &mut Vec<Exchange<Q, P>>,
+    ) {
         if let Some(entry) = self.entry(serial) {
             if let Some(question) = entry.question.as_mut() {
                 question.end = Some(end);
@@ -303,50 +468,60 @@ impl<Q, P> Pending<Q, P> {
             if let Some(request) = entry.request.as_mut() {
                 request.over = true;
             }
+            self.give_if_over(serial, over);
         }
     }
 
     /// The response ended.
-    pub(super) fn response_over(&mut self, serial: Serial) {
+    pub(super) fn response_over(&mut self, serial: Serial, over: &mut Vec<Exchange<Q, P>>) {
         if let Some(response) = self.entry(serial).and_then(|entry| entry.response.as_mut()) {
             response.over = true;
+            self.give_if_over(serial, over);
         }
     }
 
     /// The client's direction was lost: the last request may be followed by unseen ones, and if
     /// its body was under way, its length stays unknown.
-    pub(super) fn requests_lost(&mut self) {
-        let last = self.entries.iter_mut().rev().find(|entry| entry.question.is_some());
-        if let Some(Entry { question: Some(question), request, .. }) = last {
+    pub(super) fn requests_lost(&mut self, over: &mut Vec<Exchange<Q, P>>) {
+        let last = self.entries.iter_mut().rev().find_map(|entry| entry.question.as_mut());
+        if let Some(question) = last {
             question.lost_after = true;
-            if let Some(request) = request.as_mut().filter(|request| !request.over) {
-                request.body_bytes = None;
-                request.over = true;
-            }
+        }
+        let Some(serial) = self.sending.take() else { return };
+        if let Some(request) = self.entry(serial).and_then(|entry| entry.request.as_mut())
+            && !request.over
+        {
+            request.body_bytes = None;
+            request.over = true;
+            self.give_if_over(serial, over);
         }
     }
 
     /// The server's direction was lost: the body that was under way stays of unknown length.
-    pub(super) fn responses_lost(&mut self) {
-        for response in self.entries.iter_mut().filter_map(|entry| entry.response.as_mut()) {
-            if !response.over {
-                response.body_bytes = None;
-                response.over = true;
-            }
-        }
-    }
-
-    /// A new request begins: the ones before it have been sent, whatever their bodies promised.
-    pub(super) fn requests_superseded(&mut self) {
-        for request in self.entries.iter_mut().filter_map(|entry| entry.request.as_mut()) {
-            request.over = true;
-        }
-    }
-
-    /// A new response begins: the ones before it are over.
-    pub(super) fn responses_superseded(&mut self) {
-        for response in self.entries.iter_mut().filter_map(|entry| entry.response.as_mut()) {
+    pub(super) fn responses_lost(&mut self, over: &mut Vec<Exchange<Q, P>>) {
+        let Some(serial) = self.answering.take() else { return };
+        if let Some(response) = self.entry(serial).and_then(|entry| entry.response.as_mut())
+            && !response.over
+        {
+            response.body_bytes = None;
             response.over = true;
+            self.give_if_over(serial, over);
+        }
+    }
+
+    /// A new request begins: the one before it has been sent, whatever its body promised.
+    pub(super) fn request_sent(&mut self, over: &mut Vec<Exchange<Q, P>>) {
+        let Some(serial) = self.sending.take() else { return };
+        if let Some(request) = self.entry(serial).and_then(|entry| entry.request.as_mut()) {
+            request.over = true;
+            self.give_if_over(serial, over);
+        }
+    }
+
+    /// A new response begins: the one before it is over.
+    fn response_sent(&mut self, over: &mut Vec<Exchange<Q, P>>) {
+        if let Some(serial) = self.answering.take() {
+            self.response_over(serial, over);
         }
     }
 
@@ -355,38 +530,32 @@ impl<Q, P> Pending<Q, P> {
         matches!(self.match_request(place, None), Match::Request(_))
     }
 
-    /// Takes out what is over.
-    pub(super) fn take_over(&mut self, over: &mut Vec<Exchange<Q, P>>) {
-        for entry in &mut self.entries {
-            if entry.is_over() {
-                over.extend(entry.give());
+    /// Takes out everything, as it is. What was asked and not answered is remembered as a number.
+    pub(super) fn forget(&mut self, over: &mut Vec<Exchange<Q, P>>) {
+        let mut unanswered: Option<Question> = None;
+        for mut entry in std::mem::take(&mut self.entries) {
+            let question = entry.question.take().filter(|question| !question.answered);
+            over.extend(entry.unfinished());
+            let Some(question) = question else { continue };
+            let none = Some(Run { least: 0, most: 0 });
+            let first = unanswered.get_or_insert(Question { run: none, ..question });
+            let more = question.run.unwrap_or(Run { least: 1, most: 1 });
+            if let Some(run) = first.run.as_mut() {
+                (run.least, run.most) = (run.least + more.least, run.most + more.most);
             }
+            (first.end, first.lost_after) = (question.end, question.lost_after);
         }
-        while self.entries.len() > MAX_PENDING_EXCHANGES
-            && let Some(entry) = self.entries.front_mut()
-        {
-            over.extend(entry.give());
-            self.drop_given();
-        }
-        self.drop_given();
-    }
-
-    fn drop_given(&mut self) {
-        while self.entries.front().is_some_and(|entry| entry.given) {
-            self.entries.pop_front();
-            self.first += 1;
+        (self.heap, self.unanswered) = (0, 0);
+        (self.sending, self.answering) = (None, None);
+        if unanswered.is_some() {
+            self.push(unanswered, None);
         }
     }
 
     /// Takes out everything: the connection is over.
     pub(super) fn take_all(&mut self, over: &mut Vec<Exchange<Q, P>>) {
-        for entry in &mut self.entries {
-            if entry.request.is_some() || entry.response.is_some() {
-                over.extend(entry.give());
-            }
-        }
-        self.first += self.entries.len() as u64;
-        self.entries.clear();
+        over.extend(std::mem::take(&mut self.entries).into_iter().filter_map(Entry::exchange));
+        (self.heap, self.unanswered) = (0, 0);
     }
 }
 

@@ -80,11 +80,11 @@ impl<R: Reader> Session<'_, R> {
                 if !self.answered_for_good(cursor, of) {
                     return false;
                 }
-                self.connection.pending.request_over(of, cursor.start.position);
+                self.message_over(of, cursor.start.position);
                 self.half().begin(cursor.start, Otherwise::Broken);
             }
             Some(Kind::Response) if doubtful => {
-                self.connection.pending.response_over(of);
+                self.message_over(of, cursor.start.position);
                 self.half().begin(cursor.start, Otherwise::Broken);
             }
             _ => {

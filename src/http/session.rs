@@ -3,7 +3,7 @@
 use super::half::{Half, Otherwise, Start, State, Why};
 use super::head::Kind;
 use super::pairing::{Pending, Place, Serial};
-use super::{Counts, Exchange, Peers, Reader, TlsCounts};
+use super::{Counts, Exchange, Limits, Peers, Reader, TlsCounts};
 use crate::flow::Turn;
 use crate::net::{Direction, FlowKey, Position, Tunnel};
 use ahash::RandomState;
@@ -15,6 +15,7 @@ use std::sync::Arc;
 pub struct Http<R: Reader> {
     /// What heads and exchanges are given to.
     pub reader: R,
+    pub(super) limits: Limits,
     pub(super) counts: Counts,
     pub(super) tls: HashMap<Arc<str>, TlsCounts, RandomState>,
     pub(super) over: Vec<Exchange<R::Request, R::Response>>,
@@ -22,8 +23,9 @@ pub struct Http<R: Reader> {
 
 impl<R: Reader> Http<R> {
     /// A room that gives to `reader`.
-    pub fn new(reader: R) -> Self {
-        Self { reader, counts: Counts::default(), tls: HashMap::default(), over: Vec::new() }
+    pub fn new(reader: R, limits: Limits) -> Self {
+        let counts = Counts::default();
+        Self { reader, limits, counts, tls: HashMap::default(), over: Vec::new() }
     }
 
     /// What became of the bytes so far. Bytes of heads that are not complete, and of
@@ -46,8 +48,6 @@ pub struct Connection<R: Reader> {
     /// The direction that carries requests, once a message has told.
     pub(super) client: Option<Direction>,
     pub(super) pending: Pending<R::Request, R::Response>,
-    /// The request that is being sent, or was sent last.
-    pub(super) sending: Option<Serial>,
     /// Where the last interim response began, as far as could be seen.
     pub(super) interim: Option<Position>,
     pub(super) blind_counted: bool,
@@ -158,9 +158,11 @@ impl<R: Reader> Session<'_, R> {
             self.http.counts.losses += 1;
         }
         self.half().lose(position);
-        match self.kind() {
-            Some(Kind::Request) => self.connection.pending.requests_lost(),
-            Some(Kind::Response) => self.connection.pending.responses_lost(),
+        let kind = self.kind();
+        let (pending, over) = (&mut self.connection.pending, &mut self.http.over);
+        match kind {
+            Some(Kind::Request) => pending.requests_lost(over),
+            Some(Kind::Response) => pending.responses_lost(over),
             None => {}
         }
     }
@@ -173,9 +175,11 @@ impl<R: Reader> Session<'_, R> {
     }
 
     pub(super) fn message_over(&mut self, of: Serial, end: Position) {
-        match self.kind() {
-            Some(Kind::Request) => self.connection.pending.request_over(of, end),
-            _ => self.connection.pending.response_over(of),
+        let kind = self.kind();
+        let (pending, over) = (&mut self.connection.pending, &mut self.http.over);
+        match kind {
+            Some(Kind::Request) => pending.request_over(of, end, over),
+            _ => pending.response_over(of, over),
         }
     }
 
@@ -202,11 +206,6 @@ impl<R: Reader> Session<'_, R> {
 
     /// Gives on what is over.
     pub(super) fn settle(&mut self) {
-        self.connection.pending.take_over(&mut self.http.over);
-        self.give();
-    }
-
-    pub(super) fn give(&mut self) {
         if self.http.over.is_empty() {
             return;
         }

@@ -1,10 +1,11 @@
 //! What travels between the threads.
 
 use crate::capture::{CaptureError, Drops};
-use crate::decode::{Flags, PacketCounts, QuicDatagram, Segment};
+use crate::decode::{Flags, FragmentCounts, PacketCounts, QuicDatagram, Segment};
 use crate::http::TlsCounts;
 use crate::net::{Direction, FlowKey, Seq, Timestamp, Tunnel};
 use crate::s3::Observation;
+use crate::tally::DedupCounts;
 use crate::{flow, http};
 use std::ops::Range;
 use std::sync::Arc;
@@ -115,8 +116,8 @@ pub(super) struct Outcome {
     pub(super) worker: usize,
     /// In the order of packets, each with its packet's number.
     pub(super) observations: Vec<(u64, Observation)>,
-    /// How many packets it left out as copies, since its beginning.
-    pub(super) copies: u64,
+    /// What it left out as copies, since its beginning.
+    pub(super) dedup: DedupCounts,
     /// The worker's counters since its beginning.
     pub(super) flow: flow::Counts,
     pub(super) http: http::Counts,
@@ -133,8 +134,12 @@ pub(super) struct Dealt {
     pub(super) sent: usize,
     /// What was lost before it could be read, since the beginning.
     pub(super) drops: Drops,
-    /// What became of packets since the beginning.
+    /// How many packets came in since the beginning.
+    pub(super) received: u64,
+    /// What became of them.
     pub(super) packets: PacketCounts,
+    /// Fragments that wait.
+    pub(super) fragments: FragmentCounts,
     /// The times of the first and the last packet.
     pub(super) period: Option<(Timestamp, Timestamp)>,
 }

@@ -147,7 +147,9 @@ impl Dealer {
             source: self.source,
             batch: self.number,
             sent,
+            received: self.packets,
             packets: *self.decoder.counts(),
+            fragments: self.decoder.fragments(),
             drops: source.drops(),
             period: self.period,
         };

@@ -3,11 +3,11 @@
 use super::batch::{Dealt, Message, Outcome};
 use super::{Config, Event};
 use crate::capture::{Drops, Schedule};
-use crate::decode::{PacketCounts, PacketFate};
+use crate::decode::{FragmentCounts, PacketCounts, PacketFate};
 use crate::http::TlsCounts;
 use crate::net::Timestamp;
 use crate::s3::Observation;
-use crate::tally::{Ledger, Tally};
+use crate::tally::{DedupCounts, Ledger, Tally};
 use crate::{flow, http};
 use crossbeam_channel::Receiver;
 use std::collections::BTreeMap;
@@ -35,7 +35,7 @@ pub(super) fn gather<E>(
                 source
             }
             Message::Outcome(outcome) => {
-                books.workers[outcome.worker] = (outcome.flow, outcome.http, outcome.copies);
+                books.workers[outcome.worker] = (outcome.flow, outcome.http, outcome.dedup);
                 let gathered = incomplete[outcome.source].entry(outcome.batch).or_default();
                 let source = outcome.source;
                 gathered.outcomes.push(outcome);
@@ -82,7 +82,7 @@ fn count(mut batch: Gathered, books: &mut Books, tally: &Mutex<Tally>) -> Vec<Ob
 
 /// The latest counters of everyone, each since the beginning.
 struct Books {
-    workers: Vec<(flow::Counts, http::Counts, u64)>,
+    workers: Vec<(flow::Counts, http::Counts, DedupCounts)>,
     sources: Vec<Option<Dealt>>,
     told_by: Option<Schedule>,
     /// What there was before.
@@ -103,14 +103,19 @@ impl Books {
     fn enter(&self, tally: &mut Tally) {
         let ledger = &mut tally.ledger;
         (ledger.flow, ledger.http) = (self.before.flow, self.before.http);
+        ledger.dedup = self.before.dedup;
         let mut copies = 0;
-        for (flow, http, copied) in &self.workers {
-            copies += copied;
+        for (flow, http, dedup) in &self.workers {
+            copies += dedup.copies;
+            ledger.dedup += *dedup;
             ledger.flow += *flow;
             ledger.http += *http;
         }
         let (mut packets, mut drops) = (PacketCounts::default(), Drops::default());
+        (ledger.received, ledger.fragments) = (self.before.received, FragmentCounts::default());
         for dealt in self.sources.iter().flatten() {
+            ledger.received += dealt.received;
+            ledger.fragments += dealt.fragments;
             packets += dealt.packets;
             drops += dealt.drops;
             tally.period = match (tally.period, dealt.period.map(|period| self.told(period))) {
@@ -124,6 +129,7 @@ impl Books {
         (ledger.packets, ledger.drops) = (self.before.packets, self.before.drops);
         ledger.packets += packets;
         ledger.drops += drops;
+        debug_assert_eq!(ledger.discrepancy(), 0, "every packet and byte has one fate: {ledger:?}");
     }
 
     /// A period as it is to be told.

@@ -31,8 +31,8 @@ mod worker;
 
 use crate::capture::{CaptureError, PacketSource, Schedule};
 use crate::s3::Observation;
-use crate::tally::Tally;
-use crate::{decode, flow, s3};
+use crate::tally::{RoomLimits, Tally};
+use crate::{decode, flow, http, s3};
 use ahash::RandomState;
 use crossbeam_channel::bounded;
 use deal::Table;
@@ -70,12 +70,15 @@ pub struct Config {
     /// Where times are to be told, and counted, as those at which packets were given: when that
     /// is. They are examined by their own times all the same.
     pub told_by: Option<Schedule>,
-    /// Whether the second copy of a packet, a moment after the first, is left out.
-    pub dedup: bool,
+    /// Where the second copy of a packet, a moment after the first, is to be left out: how many
+    /// are remembered for it.
+    pub dedup_segments: Option<usize>,
     /// How packets are decoded.
     pub decode: decode::Config,
     /// Bounds and time-outs of connections.
     pub flow: flow::Limits,
+    /// Bounds of what is read of a connection.
+    pub http: http::Limits,
     /// What is known of stores beforehand.
     pub s3: s3::Config,
 }
@@ -110,8 +113,13 @@ pub fn run<E>(
 ) -> Result<(), E> {
     let count = config.workers.max(1);
     let sources_count = sources.len();
-    let limit = config.flow.max_kept_bytes_in_all as u64;
-    tally.lock().unwrap_or_else(PoisonError::into_inner).ledger.buffered_bytes_limit = limit;
+    let limits = RoomLimits {
+        flow: config.flow,
+        http: config.http,
+        fragment_bytes: config.decode.max_fragment_bytes * sources_count,
+        dedup_segments: config.dedup_segments,
+    };
+    tally.lock().unwrap_or_else(PoisonError::into_inner).room_limits = Some(limits);
     let queue = match config.pace {
         Pace::Live => LIVE_QUEUE * sources_count.max(1),
         Pace::Lossless | Pace::Prompt => QUEUE,

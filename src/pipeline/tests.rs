@@ -63,15 +63,16 @@ fn config(workers: usize) -> Config {
         workers,
         pace: Pace::Lossless,
         told_by: None,
-        dedup: false,
+        dedup_segments: None,
         decode: decode::Config::default(),
         flow: flow::Limits::default(),
+        http: http::Limits::default(),
         s3: s3::Config::default(),
     }
 }
 
 fn tally() -> Mutex<Tally> {
-    Mutex::new(Tally::new(Limits { max_hosts: 10, max_buckets: None }))
+    Mutex::new(Tally::new(Limits { max_hosts: 10, ..Limits::default() }))
 }
 
 #[test]
@@ -116,6 +117,7 @@ fn the_same_packets_in_as_many_runs_count_as_many_times() {
     assert_eq!(three.period, one.period);
     let mut thrice = one.ledger.clone();
     for _ in 0..2 {
+        thrice.received += one.ledger.received;
         thrice.packets += one.ledger.packets;
         thrice.flow += one.ledger.flow;
         thrice.http += one.ledger.http;

@@ -56,11 +56,12 @@ struct Worker {
 impl Worker {
     fn new(config: &Config, number: usize, sources: usize) -> Self {
         let limits = config.flow.shared_among(config.workers);
+        let http = Http::new(S3Reader::new(&config.s3), config.http);
         Self {
             number,
-            table: FlowTable::new(Http::new(S3Reader::new(&config.s3)), limits),
+            table: FlowTable::new(http, limits),
             quic: QuicTable::new(limits),
-            dedup: config.dedup.then(Dedup::default),
+            dedup: config.dedup_segments.map(|max| Dedup::new(max.div_ceil(config.workers.max(1)))),
             observations: (0..sources).map(|_| Vec::new()).collect(),
         }
     }
@@ -100,7 +101,7 @@ impl Worker {
             batch: batch.number,
             worker: self.number,
             observations: std::mem::take(&mut self.observations[batch.source]),
-            copies: self.dedup.as_ref().map_or(0, Dedup::dropped),
+            dedup: self.dedup.as_ref().map(Dedup::counts).unwrap_or_default(),
             flow: flow::Counts { quic: self.quic.counts(), ..self.table.counts() },
             http: self.table.consumer().counts(),
             tls: self.table.consumer().take_tls().collect(),

@@ -11,8 +11,8 @@ mod time;
 
 pub use jsonl::json_line;
 pub use summary::{
-    BlindSpots, DropSummary, Exchanges, Flows, HostSummary, LedgerSummary, Mismatch, PlaceSummary,
-    ServerName, Summary,
+    BlindSpots, BoundSummary, DropSummary, Exchanges, Flows, HostSummary, LedgerSummary, Mismatch,
+    PlaceSummary, ServerName, Summary,
 };
 pub(crate) use summary::{Counts, CountsBy};
 pub(crate) use table::meaning;

@@ -3,7 +3,7 @@
 use super::time::rfc3339;
 use crate::decode::PacketFate;
 use crate::http::TlsCounts;
-use crate::tally::{ByteFate, HostCounts, PlaceCounts, Tally};
+use crate::tally::{Bound, ByteFate, HostCounts, PlaceCounts, Tally};
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -32,8 +32,29 @@ pub struct Summary {
     pub ledger: LedgerSummary,
     /// How often a stand-in (`__other__`) was counted, by the label that it stands in for.
     pub label_overflow: Counts,
+    /// Every bound on memory, by what is bounded.
+    pub bounds: BTreeMap<&'static str, BoundSummary>,
     /// What could not be read or was left out, as it was reported.
     pub problems: Vec<String>,
+}
+
+/// A bound on memory.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct BoundSummary {
+    /// The most there can be.
+    pub limit: u64,
+    /// How much there is, where that is one number; else `null`.
+    pub used: Option<u64>,
+    /// How often something was given up for it.
+    pub hits: u64,
+    /// The option that sets it, without its dashes.
+    pub option: &'static str,
+}
+
+impl From<Bound> for BoundSummary {
+    fn from(Bound { limit, used, hits, option, .. }: Bound) -> Self {
+        Self { limit, used, hits, option }
+    }
 }
 
 /// HTTP exchanges that are over.
@@ -93,8 +114,12 @@ pub struct Mismatch {
 pub struct LedgerSummary {
     /// Packets, by fate.
     pub packets: Counts,
-    /// TCP payload bytes, by fate; their sum is all there were.
+    /// TCP payload bytes, by fate; with those that have none yet, their sum is all there were.
     pub payload_bytes: Counts,
+    /// TCP payload bytes that are held, and have no fate yet.
+    pub unsettled_bytes: u64,
+    /// Packets and payload bytes without exactly one fate: 0, or a defect.
+    pub discrepancy: u64,
     /// Payload bytes known to be missing.
     pub gap_bytes: u64,
     /// How many gaps that is.
@@ -178,6 +203,7 @@ impl Summary {
             hosts: hosts(tally),
             ledger: ledger(tally),
             label_overflow: tally.overflows().into(),
+            bounds: tally.bounds().into_iter().map(|bound| (bound.name, bound.into())).collect(),
             problems,
         }
     }
@@ -237,6 +263,8 @@ fn ledger(tally: &Tally) -> LedgerSummary {
     LedgerSummary {
         packets: PacketFate::ALL.map(|fate| (fate.as_str(), ledger.packets.get(fate))).into(),
         payload_bytes: ByteFate::ALL.map(|fate| (fate.as_str(), ledger.bytes(fate))).into(),
+        unsettled_bytes: ledger.flow.unsettled_bytes,
+        discrepancy: ledger.discrepancy(),
         gap_bytes: ledger.flow.gap_bytes,
         gaps: ledger.flow.gaps,
         conflicting_bytes: ledger.flow.conflicting_bytes,
@@ -249,7 +277,7 @@ fn ledger(tally: &Tally) -> LedgerSummary {
         flows: Flows {
             total: ledger.flow.flows,
             timed_out: ledger.flow.flows_timed_out,
-            evicted: ledger.flow.flows_evicted,
+            evicted: ledger.flow.flows_evicted + ledger.flow.flows_evicted_by_source,
         },
         blind: BlindSpots {
             tls_connections: ledger.http.tls_connections,

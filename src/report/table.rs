@@ -165,7 +165,14 @@ impl Table<'_> {
             || !self.summary.verdict.starts_with("examined 100 % ");
         let colour = if escaped { AnsiColor::Yellow } else { AnsiColor::Green };
         let verdict = &self.summary.verdict;
-        self.styled(out, colour.on_default(), &format!("Ledger: {verdict}."))
+        self.styled(out, colour.on_default(), &format!("Ledger: {verdict}."))?;
+        for (name, bound) in self.summary.bounds.iter().filter(|(_, bound)| bound.hits > 0) {
+            let times = if bound.hits == 1 { "once" } else { "times" };
+            let hits = if bound.hits == 1 { String::new() } else { format!("{} ", bound.hits) };
+            let line = format!("Bound hit: {name}, {hits}{times} (--{}).", bound.option);
+            self.styled(out, AnsiColor::Yellow.on_default(), &line)?;
+        }
+        Ok(())
     }
 
     fn styled(&self, out: &mut String, style: Style, line: &str) -> fmt::Result {
@@ -275,7 +282,7 @@ mod tests {
     use crate::tally::{Limits, Tally};
 
     fn summary(max_buckets: Option<usize>) -> Summary {
-        let mut tally = Tally::new(Limits { max_hosts: 10, max_buckets });
+        let mut tally = Tally::new(Limits { max_hosts: 10, max_buckets, ..Limits::default() });
         let at = |host: &str| Subject {
             time: Timestamp::from_nanos(0),
             host: host.into(),

@@ -221,6 +221,17 @@ impl Reader for S3Reader {
     type Request = Request;
     type Response = Response;
 
+    fn request_heap(request: &Request) -> usize {
+        let id = request.kms_key_id.as_ref().map_or(0, |id| id.len());
+        request.method.len() + request.target.len() + request.host.len() + id
+    }
+
+    fn response_heap(response: &Response) -> usize {
+        let Response { kms_key_id, content_type, cache_control, .. } = response;
+        let texts = [kms_key_id, content_type, cache_control];
+        texts.into_iter().flatten().map(|text| text.len()).sum()
+    }
+
     fn request(
         &mut self,
         connection: &mut Connection,

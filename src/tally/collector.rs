@@ -33,6 +33,8 @@ pub type Shared = Arc<Mutex<Tally>>;
 /// | `capture_packets_dropped_total` | `reason` |
 /// | `flows_active`, `flows_total` | |
 /// | `buffered_bytes`, `buffered_bytes_limit` | |
+/// | `unsettled_bytes`, `ledger_discrepancy` | |
+/// | `bound_limit`, `bound_used`, `bound_hits_total` | `bound` |
 /// | `flows_evicted_total` | `reason` |
 /// | `label_overflow_total` | `label` |
 /// | `build_info` | `version` |
@@ -59,6 +61,7 @@ impl Collector for Metrics {
         families.extend(of_places(&tally));
         families.extend(of_hosts(&tally));
         families.extend(of_ledger(&tally));
+        families.extend(of_bounds(&tally));
         families.retain(|family| !family.get_metric().is_empty());
         families
     }
@@ -163,6 +166,7 @@ fn of_ledger(tally: &Tally) -> Vec<MetricFamily> {
         ("idle", ledger.flow.flows_timed_out),
         ("table_full", ledger.flow.flows_evicted),
         ("quic_table_full", ledger.flow.quic.evicted),
+        ("half_open_per_source", ledger.flow.flows_evicted_by_source),
     ];
     let exchanges = [("object_store", object_store), ("other", other)];
     let [blind_connections, blind_bytes] = blind(tally);
@@ -170,6 +174,7 @@ fn of_ledger(tally: &Tally) -> Vec<MetricFamily> {
     build.set(pairs([("version", env!("CARGO_PKG_VERSION"))]), 1.0);
     let overflow = "Observations counted under a stand-in, as there were too many names.";
     let overflow = format!("{overflow} The stand-in is {OVERFLOW}.");
+    let buffered_bytes_limit = tally.room_limits.map_or(0, |l| l.flow.max_buffered_bytes);
     vec![
         by("http_exchanges_total", "HTTP exchanges that are over.", "kind", &exchanges),
         blind_connections,
@@ -181,12 +186,35 @@ fn of_ledger(tally: &Tally) -> Vec<MetricFamily> {
         by("capture_packets_dropped_total", "Packets lost unread.", "reason", &dropped),
         alone("flows_total", "TCP connections seen.", ledger.flow.flows),
         now("flows_active", "TCP connections known now.", ledger.flow.flows_active),
-        now("buffered_bytes", "Payload held out of order.", ledger.flow.buffered_bytes),
-        now("buffered_bytes_limit", "How much can be.", ledger.buffered_bytes_limit),
+        now("buffered_bytes", "Memory that connections hold.", ledger.flow.buffered_bytes),
+        now("buffered_bytes_limit", "How much they can hold.", buffered_bytes_limit as u64),
+        now("unsettled_bytes", "Payload held that has no fate yet.", ledger.flow.unsettled_bytes),
+        now(
+            "ledger_discrepancy",
+            "Packets and payload bytes without exactly one fate: 0, or a defect of sealwatch.",
+            ledger.discrepancy(),
+        ),
         by("flows_evicted_total", "Connections given up: TCP, and QUIC.", "reason", &evicted),
         by("label_overflow_total", &overflow, "label", &tally.overflows()),
         build.done(),
     ]
+}
+
+/// Every bound on memory.
+fn of_bounds(tally: &Tally) -> Vec<MetricFamily> {
+    let mut limit = Family::gauge("bound_limit", "Bounds: the most there can be.");
+    let mut used = Family::gauge("bound_used", "Bounds: how much there is.");
+    let mut hits =
+        Family::counter("bound_hits_total", "Bounds: how often something was given up for one.");
+    for bound in tally.bounds() {
+        let labels = || pairs([("bound", bound.name)]);
+        limit.set(labels(), bound.limit as f64);
+        hits.add(labels(), bound.hits);
+        if let Some(n) = bound.used {
+            used.set(labels(), n as f64);
+        }
+    }
+    [limit, used, hits].map(Family::done).into()
 }
 
 /// Connections that could not be looked into, and their bytes.

@@ -70,6 +70,17 @@ pub struct Limits {
     /// The most pairs of host and bucket that are counted by name; `None` to count hosts as a
     /// whole.
     pub max_buckets: Option<usize>,
+    /// The longest name that is counted for itself, in bytes. A longer one counts as one that came
+    /// after the limit.
+    pub max_label_bytes: usize,
+}
+
+impl Default for Limits {
+    /// 512 hosts, no buckets; names as long as those of the DNS can be (RFC 1035 §2.3.4), and a
+    /// port.
+    fn default() -> Self {
+        Self { max_hosts: 512, max_buckets: None, max_label_bytes: 255 }
+    }
 }
 
 /// A map that has room for so many keys.
@@ -99,6 +110,11 @@ impl<K: Eq + std::hash::Hash + Clone, V: Default> Bounded<K, V> {
     /// The value of `key`, whether there is room for it or not.
     pub(super) fn at(&mut self, key: K) -> &mut V {
         self.map.entry(key).or_default()
+    }
+
+    /// How many keys there are, those without room included.
+    pub(super) fn len(&self) -> usize {
+        self.map.len()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {

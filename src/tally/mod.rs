@@ -5,13 +5,15 @@
 //! counted as one, whatever they are, and that memory does not grow beyond its [`Limits`]. Knows
 //! nothing of where the counts are shown.
 
+mod bounds;
 mod collector;
 mod counts;
 mod ledger;
 
+pub use bounds::{Bound, Limits as RoomLimits};
 pub use collector::{Metrics, Shared, registry};
 pub use counts::{HostCounts, Limits, OVERFLOW, Place, PlaceCounts};
-pub use ledger::{ByteFate, Ledger, Verdict};
+pub use ledger::{ByteFate, DedupCounts, Ledger, Verdict};
 
 use crate::http::TlsCounts;
 use crate::net::Timestamp;
@@ -30,6 +32,8 @@ pub struct Tally {
     other_exchanges: u64,
     /// What became of packets and bytes.
     pub ledger: Ledger,
+    /// What the rooms before this one may take, once they run.
+    pub room_limits: Option<RoomLimits>,
     /// The times of the first and the last packet.
     pub period: Option<(Timestamp, Timestamp)>,
     server_names: Bounded<Arc<str>, TlsCounts>,
@@ -39,6 +43,8 @@ pub struct Tally {
     bucket_overflows: u64,
     /// The same for server names.
     server_name_overflows: u64,
+    /// How often a name was too long to be counted for itself. These are in the three above, too.
+    long_labels: u64,
     overflow: Arc<str>,
     nowhere: Arc<str>,
 }
@@ -56,10 +62,12 @@ impl Tally {
             object_store_exchanges: 0,
             other_exchanges: 0,
             ledger: Ledger::default(),
+            room_limits: None,
             period: None,
             host_overflows: 0,
             bucket_overflows: 0,
             server_name_overflows: 0,
+            long_labels: 0,
             overflow: OVERFLOW.into(),
             nowhere: "".into(),
         }
@@ -100,7 +108,9 @@ impl Tally {
     /// Counts TLS to a server of that name.
     pub fn tls(&mut self, server_name: &Arc<str>, counts: TlsCounts) {
         let mut name = server_name;
-        if !self.server_names.has_room(name) {
+        let fits = self.fits(name);
+        self.long_labels += u64::from(!fits);
+        if !fits || !self.server_names.has_room(name) {
             self.server_name_overflows += 1;
             name = &self.overflow;
         }
@@ -127,8 +137,7 @@ impl Tally {
     }
 
     fn host(&mut self, host: &Arc<str>) -> &mut HostCounts {
-        let host = self.host_name(host);
-        self.host_overflows += u64::from(Arc::ptr_eq(&host, &self.overflow));
+        let host = self.counted_host_name(host);
         self.hosts.at(host)
     }
 
@@ -137,20 +146,35 @@ impl Tally {
     }
 
     fn place_at(&mut self, host: &Arc<str>, bucket: Option<&Arc<str>>) -> &mut PlaceCounts {
-        let host = self.host_name(host);
-        self.host_overflows += u64::from(Arc::ptr_eq(&host, &self.overflow));
+        let host = self.counted_host_name(host);
         let bucket = self.by_bucket().then(|| bucket.unwrap_or(&self.nowhere).clone());
+        let fits = bucket.as_ref().is_none_or(|bucket| self.fits(bucket));
+        self.long_labels += u64::from(!fits);
         let mut place = Place { host, bucket };
-        if !self.places.has_room(&place) {
+        if !fits || !self.places.has_room(&place) {
             self.bucket_overflows += 1;
             place.bucket = place.bucket.map(|_| self.overflow.clone());
         }
         self.places.at(place)
     }
 
+    /// Whether a name may be a label's value.
+    fn fits(&self, name: &str) -> bool {
+        name.len() <= self.limits.max_label_bytes
+    }
+
     /// The name under which a host is counted.
     fn host_name(&mut self, host: &Arc<str>) -> Arc<str> {
-        if self.hosts.has_room(host) { host.clone() } else { self.overflow.clone() }
+        let counts = self.fits(host) && self.hosts.has_room(host);
+        if counts { host.clone() } else { self.overflow.clone() }
+    }
+
+    /// The same, for what is counted there now.
+    fn counted_host_name(&mut self, host: &Arc<str>) -> Arc<str> {
+        let name = self.host_name(host);
+        self.host_overflows += u64::from(Arc::ptr_eq(&name, &self.overflow));
+        self.long_labels += u64::from(!self.fits(host));
+        name
     }
 
     /// What was counted at each place, sorted by name.
@@ -212,7 +236,8 @@ mod tests {
 
     #[test]
     fn names_that_collide_when_they_are_joined_are_counted_apart() {
-        let mut tally = Tally::new(Limits { max_hosts: 100, max_buckets: Some(100) });
+        let mut tally =
+            Tally::new(Limits { max_hosts: 100, max_buckets: Some(100), ..Limits::default() });
         let pairs = [("a", "1b"), ("a1", "b"), ("a1b", ""), ("", "a1b"), ("a", "1"), ("a1", "")];
         for (host, bucket) in pairs {
             tally.observe(&applied(host, Some(bucket), Mode::Kms));
@@ -223,7 +248,7 @@ mod tests {
 
     #[test]
     fn hosts_over_the_limit_count_together_and_are_counted() {
-        let mut tally = Tally::new(Limits { max_hosts: 2, max_buckets: None });
+        let mut tally = Tally::new(Limits { max_hosts: 2, ..Limits::default() });
         for host in ["a", "b", "c", "d", "a"] {
             tally.observe(&applied(host, None, Mode::Kms));
         }
@@ -234,8 +259,24 @@ mod tests {
     }
 
     #[test]
+    fn names_longer_than_a_label_may_be_count_together() {
+        let limits = Limits { max_hosts: 9, max_buckets: Some(9), max_label_bytes: 4 };
+        let mut tally = Tally::new(limits);
+        for (host, bucket) in [("four", "b"), ("longer", "b"), ("four", "longer")] {
+            tally.observe(&applied(host, Some(bucket), Mode::None));
+        }
+        tally.tls(&"longer".into(), TlsCounts { connections: 1, bytes: 10 });
+        let places = places(&tally).into_iter().map(|(place, _)| place);
+        let expected = ["__other__/b", "four/__other__", "four/b"];
+        assert_eq!(places.collect::<Vec<_>>(), expected);
+        assert_eq!(tally.server_names().into_keys().collect::<Vec<_>>(), ["__other__"]);
+        let hits = |name| tally.bounds().iter().find(|bound| bound.name == name).map(|b| b.hits);
+        assert_eq!(hits("label_bytes"), Some(3));
+    }
+
+    #[test]
     fn server_names_over_the_limit_count_together() {
-        let mut tally = Tally::new(Limits { max_hosts: 1, max_buckets: None });
+        let mut tally = Tally::new(Limits { max_hosts: 1, ..Limits::default() });
         for name in ["a", "b", "a", "c"] {
             tally.tls(&name.into(), TlsCounts { connections: 1, bytes: 10 });
         }
@@ -246,7 +287,8 @@ mod tests {
 
     #[test]
     fn buckets_over_the_limit_count_together_for_their_host() {
-        let mut tally = Tally::new(Limits { max_hosts: 1, max_buckets: Some(2) });
+        let mut tally =
+            Tally::new(Limits { max_hosts: 1, max_buckets: Some(2), ..Limits::default() });
         for bucket in ["x", "y", "z", "x"] {
             tally.observe(&applied("a", Some(bucket), Mode::Kms));
         }

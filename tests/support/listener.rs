@@ -27,6 +27,14 @@ impl Reader for Listener {
     type Request = String;
     type Response = (String, u16);
 
+    fn request_heap(target: &String) -> usize {
+        target.len()
+    }
+
+    fn response_heap((id, _): &(String, u16)) -> usize {
+        id.len()
+    }
+
     fn request(&mut self, (): &mut (), _: Peers, head: &RequestHead<'_>) -> String {
         head.target.to_owned()
     }
@@ -56,7 +64,10 @@ impl Reader for Listener {
 
 /// Listens to one connection's packets, and on for a while after the last; not to the end.
 pub fn listen_for(packets: &[Packet], seconds: i64) -> Vec<Heard> {
-    let mut table = FlowTable::new(Http::new(Listener::default()), Limits::default());
+    let mut table = FlowTable::new(
+        Http::new(Listener::default(), sealwatch::http::Limits::default()),
+        Limits::default(),
+    );
     for packet in packets {
         packet.with(endpoint(1, 40_000), endpoint(2, 80), |segment| table.segment(segment));
     }
@@ -68,7 +79,10 @@ pub fn listen_for(packets: &[Packet], seconds: i64) -> Vec<Heard> {
 
 /// Listens to one connection's packets, to the end; checks that every byte has one fate.
 pub fn listen(packets: &[Packet]) -> Vec<Heard> {
-    let mut table = FlowTable::new(Http::new(Listener::default()), Limits::default());
+    let mut table = FlowTable::new(
+        Http::new(Listener::default(), sealwatch::http::Limits::default()),
+        Limits::default(),
+    );
     for packet in packets {
         packet.with(endpoint(1, 40_000), endpoint(2, 80), |segment| table.segment(segment));
     }

@@ -5,10 +5,11 @@ use super::View;
 use super::verdict::connections;
 use super::words::{bytes, number};
 use crate::decode::PacketFate;
-use crate::report::{BlindSpots, LedgerSummary, ServerName};
+use crate::report::{BlindSpots, BoundSummary, LedgerSummary, ServerName, Summary};
 use crate::tally::ByteFate;
 use maud::{Markup, html};
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 /// How many server names are shown, those with most bytes first.
 const SERVER_NAMES: usize = 100;
@@ -19,7 +20,7 @@ pub(super) fn sections(view: &View<'_>) -> Markup {
         div.columns {
             (blind(&ledger.blind))
             (capture(view))
-            (accounts(ledger, &view.summary.verdict))
+            (accounts(view.summary))
         }
     }
 }
@@ -152,7 +153,8 @@ fn capture(view: &View<'_>) -> Markup {
 }
 
 /// The ledger: every packet and every byte has one fate.
-fn accounts(ledger: &LedgerSummary, verdict: &str) -> Markup {
+fn accounts(summary: &Summary) -> Markup {
+    let Summary { ledger, verdict, bounds, .. } = summary;
     html! {
         section #ledger aria-labelledby="ledger-title" {
             h2 #ledger-title { "Ledger" }
@@ -174,6 +176,7 @@ fn accounts(ledger: &LedgerSummary, verdict: &str) -> Markup {
                 summary { "Packets and connections" }
                 (packets(ledger))
                 (flows(ledger))
+                (these_bounds(bounds))
             }
         }
     }
@@ -212,6 +215,26 @@ fn flows(ledger: &LedgerSummary) -> Markup {
             thead { tr { th { "What" } th { "Count" } } }
             tbody {
                 @for (what, n) in rows { tr { th scope="row" { (what) } td { (number(n)) } } }
+            }
+        }
+    }
+}
+
+/// How near what is bounded is to its bound, and what was given up for it.
+fn these_bounds(bounds: &BTreeMap<&'static str, BoundSummary>) -> Markup {
+    html! {
+        table {
+            caption { "Bounds on memory" }
+            thead { tr { th { "What" } th { "Now" } th { "At most" } th { "Given up" } } }
+            tbody {
+                @for (name, bound) in bounds {
+                    tr {
+                        th scope="row" { (name.replace('_', " ")) }
+                        td { @match bound.used { Some(used) => (number(used)), None => "–" } }
+                        td { (number(bound.limit)) }
+                        td { (number(bound.hits)) }
+                    }
+                }
             }
         }
     }

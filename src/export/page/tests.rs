@@ -24,7 +24,7 @@ fn mismatch(tally: &mut Tally, host: &str) {
 }
 
 fn tally(max_hosts: usize) -> Tally {
-    Tally::new(Limits { max_hosts, max_buckets: Some(2 * max_hosts) })
+    Tally::new(Limits { max_hosts, max_buckets: Some(2 * max_hosts), ..Limits::default() })
 }
 
 fn shown(summary: &Summary, interface: &str, unready: &[String]) -> String {

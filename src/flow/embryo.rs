@@ -1,0 +1,59 @@
+//! A connection of which nothing but a few bare segments was seen: most that are tried, and all of
+//! a flood of SYNs. Holds what they said and nothing else, so that each takes a fraction of the
+//! room of a connection that carries data.
+
+use crate::decode::{Flags, Segment};
+use crate::net::{Direction, FlowKey, Seq, Timestamp, Tunnel};
+
+/// A handshake has three.
+const MAX_SEGMENTS: usize = 3;
+
+/// A segment without data that ends nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Bare {
+    seq: Seq,
+    ack: Option<Seq>,
+    flags: Flags,
+    direction: Direction,
+}
+
+/// What bare segments said.
+#[derive(Debug)]
+pub(super) struct Embryo {
+    segments: [Option<Bare>; MAX_SEGMENTS],
+    tunnel: Option<Tunnel>,
+    pub(super) last: Timestamp,
+}
+
+impl Embryo {
+    /// A connection that begins with `segment`; `None` where that is not bare.
+    pub(super) fn of(segment: &Segment<'_>) -> Option<Self> {
+        let first = bare(segment)?;
+        let segments = [Some(first), None, None];
+        Some(Self { segments, tunnel: segment.tunnel, last: segment.time })
+    }
+
+    /// Takes a segment in, if it is bare and there is room for it.
+    pub(super) fn take(&mut self, segment: &Segment<'_>) -> bool {
+        let Some(next) = bare(segment) else { return false };
+        let place = self.segments.iter_mut().find(|place| place.is_none_or(|has| has == next));
+        let Some(place) = place else { return false };
+        *place = Some(next);
+        self.last = self.last.max(segment.time);
+        true
+    }
+
+    /// The segments again, in their order.
+    pub(super) fn segments(&self, flow: FlowKey) -> impl Iterator<Item = Segment<'static>> {
+        let (time, tunnel) = (self.last, self.tunnel);
+        self.segments.into_iter().flatten().map(move |Bare { seq, ack, flags, direction }| {
+            Segment { time, flow, tunnel, direction, seq, ack, flags, payload: &[], missing: 0 }
+        })
+    }
+}
+
+fn bare(segment: &Segment<'_>) -> Option<Bare> {
+    let Segment { direction, seq, ack, flags, payload, missing, .. } = *segment;
+    let ends = flags.has(Flags::FIN) || flags.has(Flags::RST);
+    (payload.is_empty() && missing == 0 && !ends).then_some(Bare { seq, ack, flags, direction })
+}

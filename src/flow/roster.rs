@@ -1,0 +1,338 @@
+//! Every connection that is known, and the orders in which they are given up.
+//!
+//! Takes connections by their keys, and what is to be known of each: how much it is worth, how
+//! much memory it holds, who began it. Gives any of them by key, and in constant time the one to
+//! look at next, to give up next, or to take memory from. Promises that each connection is in
+//! exactly one list of [`Worth`], in one of memory where it holds any, and in one of its source
+//! where it is [`Worth::Empty`].
+
+use super::list::{Id, Linked, Links, List};
+use crate::net::{Direction, FlowKey, Timestamp};
+use ahash::RandomState;
+use hashbrown::HashTable;
+use slab::Slab;
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+/// How much is lost with a connection, the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Worth {
+    /// Nothing: it never carried data. What comes of it later counts all the same.
+    Empty,
+    /// Little: the consumer has found nothing in it.
+    Unknown,
+    /// That late copies of its segments are known for such.
+    Over,
+    /// What the consumer remembers of it.
+    Wanted,
+}
+
+impl Worth {
+    pub(super) const ALL: [Self; 4] = [Self::Empty, Self::Unknown, Self::Over, Self::Wanted];
+}
+
+/// What kinds of lists there are.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    Worth,
+    Memory,
+    Source,
+}
+
+/// How many lists of memory there are: one for each power of two.
+const SIZES: usize = usize::BITS as usize + 1;
+
+/// When a connection was looked at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    /// By the clock of sweeps, which goes forward, whatever the times of packets do.
+    pub(super) clock: Timestamp,
+    /// The time of its last packet then.
+    pub(super) last: Timestamp,
+}
+
+#[derive(Debug)]
+struct Slot<F> {
+    key: FlowKey,
+    look: Look,
+    links: [Links; 3],
+    worth: Worth,
+    /// The list of memory: 0 for none, else the length of the number of bytes, in bits.
+    size: u8,
+    /// Which way its first segment went.
+    begun: Direction,
+    flow: F,
+}
+
+impl<F> Slot<F> {
+    /// Who began it.
+    fn source(&self) -> IpAddr {
+        self.key.source(self.begun).addr
+    }
+}
+
+impl<F> Linked<Kind> for Slot<F> {
+    fn links(&mut self, kind: Kind) -> &mut Links {
+        &mut self.links[kind as usize]
+    }
+}
+
+/// Every connection.
+#[derive(Debug)]
+pub(super) struct Roster<F> {
+    slots: Slab<Slot<F>>,
+    by_key: HashTable<Id>,
+    hasher: RandomState,
+    worth: [List; 4],
+    memory: [List; SIZES],
+    sources: HashMap<IpAddr, List, RandomState>,
+    /// The latest time that a sweep was given.
+    clock: Timestamp,
+}
+
+impl<F> Roster<F> {
+    pub(super) fn new() -> Self {
+        Self {
+            slots: Slab::new(),
+            by_key: HashTable::new(),
+            hasher: RandomState::new(),
+            worth: [List::EMPTY; 4],
+            memory: [List::EMPTY; SIZES],
+            sources: HashMap::default(),
+            clock: Timestamp::EARLIEST,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub(super) fn find(&self, key: &FlowKey) -> Option<Id> {
+        let hash = self.hasher.hash_one(key);
+        self.by_key.find(hash, |id| self.slots[*id as usize].key == *key).copied()
+    }
+
+    pub(super) fn get(&self, id: Id) -> Option<&F> {
+        self.slots.get(id as usize).map(|slot| &slot.flow)
+    }
+
+    /// A connection with its key.
+    pub(super) fn get_mut(&mut self, id: Id) -> Option<(&FlowKey, &mut F)> {
+        self.slots.get_mut(id as usize).map(|slot| (&slot.key, &mut slot.flow))
+    }
+
+    /// Adds a connection that is not there, which was just looked at. Its first packet, at `last`,
+    /// went the way of `begun`.
+    pub(super) fn insert(
+        &mut self,
+        key: FlowKey,
+        flow: F,
+        begun: Direction,
+        last: Timestamp,
+    ) -> Id {
+        let look = Look { clock: self.clock, last };
+        let links = [Links::LOOSE; 3];
+        let slot = Slot { key, look, links, worth: Worth::Empty, size: 0, begun, flow };
+        let id = self.slots.insert(slot) as Id;
+        let (slots, hasher) = (&self.slots, &self.hasher);
+        let rehash = |id: &Id| hasher.hash_one(slots[*id as usize].key);
+        self.by_key.insert_unique(hasher.hash_one(key), id, rehash);
+        self.enlist(id);
+        id
+    }
+
+    fn enlist(&mut self, id: Id) {
+        let (worth, source) = (self.slots[id as usize].worth, self.slots[id as usize].source());
+        self.worth[worth as usize].push(&mut self.slots, Kind::Worth, id);
+        if worth == Worth::Empty {
+            let list = self.sources.entry(source).or_insert(List::EMPTY);
+            list.push(&mut self.slots, Kind::Source, id);
+        }
+    }
+
+    fn delist(&mut self, id: Id) {
+        let (worth, source) = (self.slots[id as usize].worth, self.slots[id as usize].source());
+        self.worth[worth as usize].remove(&mut self.slots, Kind::Worth, id);
+        if worth == Worth::Empty
+            && let Some(list) = self.sources.get_mut(&source)
+        {
+            list.remove(&mut self.slots, Kind::Source, id);
+            if list.len() == 0 {
+                self.sources.remove(&source);
+            }
+        }
+    }
+
+    /// Takes a connection out.
+    pub(super) fn remove(&mut self, id: Id) -> Option<F> {
+        self.slots.get(id as usize)?;
+        self.delist(id);
+        self.set_size(id, 0);
+        let slot = self.slots.remove(id as usize);
+        let hash = self.hasher.hash_one(slot.key);
+        if let Ok(entry) = self.by_key.find_entry(hash, |other| *other == id) {
+            entry.remove();
+        }
+        self.give_back();
+        Some(slot.flow)
+    }
+
+    /// Gives memory back after a flood.
+    fn give_back(&mut self) {
+        if self.slots.is_empty() {
+            self.slots.shrink_to_fit();
+            self.by_key = HashTable::new();
+            self.sources.shrink_to_fit();
+        }
+    }
+
+    /// Notes what a connection is worth, and how many bytes it holds.
+    pub(super) fn rate(&mut self, id: Id, worth: Worth, bytes: usize) {
+        let Some(slot) = self.slots.get(id as usize) else { return };
+        if slot.worth != worth {
+            self.delist(id);
+            self.slots[id as usize].worth = worth;
+            self.enlist(id);
+        }
+        self.set_size(id, (usize::BITS - bytes.leading_zeros()) as u8);
+    }
+
+    fn set_size(&mut self, id: Id, size: u8) {
+        let before = std::mem::replace(&mut self.slots[id as usize].size, size);
+        if before == size {
+            return;
+        }
+        if before > 0 {
+            self.memory[usize::from(before)].remove(&mut self.slots, Kind::Memory, id);
+        }
+        if size > 0 {
+            self.memory[usize::from(size)].push(&mut self.slots, Kind::Memory, id);
+        }
+    }
+
+    /// Of those that hold the most memory, within a factor of two, the one that has done so for
+    /// longest.
+    pub(super) fn heaviest(&self) -> Option<Id> {
+        self.memory[1..].iter().rev().find_map(List::first)
+    }
+
+    /// How many connections without data `source` has begun, and the first of them.
+    pub(super) fn of_source(&self, source: IpAddr) -> (usize, Option<Id>) {
+        self.sources.get(&source).map_or((0, None), |list| (list.len(), list.first()))
+    }
+
+    /// How many connections are worth so much.
+    pub(super) const fn count(&self, worth: Worth) -> usize {
+        self.worth[worth as usize].len()
+    }
+
+    /// Of those worth so much, the one that was not looked at for longest, and when it was.
+    pub(super) fn earliest(&self, worth: Worth) -> Option<(Id, Look)> {
+        let id = self.worth[worth as usize].first()?;
+        Some((id, self.slots[id as usize].look))
+    }
+
+    /// A connection was looked at; its last packet was at `last`.
+    pub(super) fn look(&mut self, id: Id, last: Timestamp) {
+        let clock = self.clock;
+        let Some(slot) = self.slots.get_mut(id as usize) else { return };
+        slot.look = Look { clock, last };
+        let list = &mut self.worth[slot.worth as usize];
+        list.remove(&mut self.slots, Kind::Worth, id);
+        list.push(&mut self.slots, Kind::Worth, id);
+    }
+
+    /// A sweep begins, at `now`.
+    pub(super) fn pass_time(&mut self, now: Timestamp) {
+        if now.is_set_back_from(self.clock) {
+            // What was looked at by the other clock would not be looked at again for as long.
+            self.slots.iter_mut().for_each(|(_, slot)| slot.look.clock = now);
+        }
+        self.clock = self.clock.then(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::Endpoint;
+
+    /// Of the first source where the port is even, else of the second.
+    fn key(port: u16) -> FlowKey {
+        let end = |n, port| Endpoint::new([192, 0, 2, n].into(), port);
+        FlowKey::new(end((port % 2) as u8, port), end(9, 80)).0
+    }
+
+    fn source(n: u8) -> IpAddr {
+        [192, 0, 2, n].into()
+    }
+
+    fn roster(ports: std::ops::Range<u16>) -> Roster<u16> {
+        let mut roster = Roster::new();
+        for port in ports {
+            roster.insert(key(port), port, Direction::Up, Timestamp::default());
+        }
+        roster
+    }
+
+    #[test]
+    fn connections_are_found_by_key_until_they_are_removed() {
+        let mut roster = roster(0..1000);
+        for port in (0..1000).filter(|port| port % 3 != 0) {
+            let id = roster.find(&key(port)).unwrap();
+            assert_eq!(roster.remove(id), Some(port));
+            assert_eq!(roster.remove(id), None);
+        }
+        for port in 0..1000 {
+            let found = roster.find(&key(port)).and_then(|id| roster.get(id));
+            assert_eq!(found.copied(), (port % 3 == 0).then_some(port));
+        }
+        assert_eq!(roster.len(), 334);
+    }
+
+    #[test]
+    fn the_least_worth_and_of_those_the_least_lately_seen_come_first() {
+        let mut roster = roster(0..4);
+        let id = |roster: &Roster<u16>, port| roster.find(&key(port)).unwrap();
+        roster.rate(id(&roster, 0), Worth::Wanted, 0);
+        roster.look(id(&roster, 1), Timestamp::from_nanos(1));
+        let first = |roster: &Roster<u16>, worth| {
+            roster.earliest(worth).and_then(|(id, _)| roster.get(id)).copied()
+        };
+        assert_eq!(first(&roster, Worth::Empty), Some(2));
+        assert_eq!(first(&roster, Worth::Unknown), None);
+        assert_eq!(first(&roster, Worth::Wanted), Some(0));
+        assert_eq!((roster.count(Worth::Empty), roster.count(Worth::Wanted)), (3, 1));
+    }
+
+    #[test]
+    fn those_without_data_are_known_by_their_source() {
+        let mut roster = roster(0..10);
+        let (n, first) = roster.of_source(source(1));
+        assert_eq!((n, first.and_then(|id| roster.get(id)).copied()), (5, Some(1)));
+        let id = roster.find(&key(1)).unwrap();
+        roster.rate(id, Worth::Unknown, 0);
+        let (n, first) = roster.of_source(source(1));
+        assert_eq!((n, first.and_then(|id| roster.get(id)).copied()), (4, Some(3)));
+        assert_eq!(roster.of_source(source(9)), (0, None));
+        for port in 0..10 {
+            roster.find(&key(port)).and_then(|id| roster.remove(id));
+        }
+        assert!(roster.sources.is_empty() && roster.worth.iter().all(|list| list.len() == 0));
+    }
+
+    #[test]
+    fn memory_is_taken_from_where_there_is_most() {
+        let mut roster = roster(0..3);
+        for (port, bytes) in [(0, 1000), (1, 5000), (2, 4097), (0, 0), (0, 700)] {
+            let id = roster.find(&key(port)).unwrap();
+            roster.rate(id, Worth::Wanted, bytes);
+        }
+        let mut order = Vec::new();
+        while let Some(id) = roster.heaviest() {
+            order.push(*roster.get(id).unwrap());
+            roster.rate(id, Worth::Wanted, 0);
+        }
+        assert_eq!(order, [1, 2, 0]);
+    }
+}
