@@ -213,11 +213,18 @@ fn valid(host: &str) -> Option<String> {
         return None;
     }
     let is_host = match name.strip_prefix('[') {
-        Some(rest) => rest.strip_suffix(']')?.split('%').next()?.parse::<Ipv6Addr>().is_ok(),
+        Some(rest) => is_ipv6(rest.strip_suffix(']')?),
         None => !name.is_empty() && name.bytes().all(is_name_byte) && !name.starts_with('.'),
     };
     let port = port.map(|port| format!(":{port}")).unwrap_or_default();
     is_host.then(|| format!("{name}{port}"))
+}
+
+/// An address, perhaps with a zone (RFC 4007 §11.2, RFC 6874 §2), which is a name.
+fn is_ipv6(text: &str) -> bool {
+    let (address, zone) = text.split_once('%').unwrap_or((text, "eth0"));
+    let is_zone = !zone.is_empty() && zone.bytes().all(|byte| is_name_byte(byte) || byte == b'%');
+    is_zone && address.parse::<Ipv6Addr>().is_ok()
 }
 
 /// Letters, digits, and what else names hold in practice; not all that RFC 3986 allows.
@@ -275,6 +282,7 @@ mod tests {
             ("192.0.2.1:9000", "192.0.2.1:9000"),
             ("[2001:DB8::1]:80", "[2001:db8::1]"),
             ("[2001:db8::1]:81", "[2001:db8::1]:81"),
+            ("[fe80::1%25eth0]:81", "[fe80::1%25eth0]:81"),
             ("under_score.test", "under_score.test"),
             ("", INVALID_HOST),
             ("a b", INVALID_HOST),
@@ -283,6 +291,8 @@ mod tests {
             ("host:99999", INVALID_HOST),
             ("host:8o", INVALID_HOST),
             ("[::1", INVALID_HOST),
+            ("[::1%]", INVALID_HOST),
+            ("[::1%<b>]", INVALID_HOST),
             ("2001:db8::1", INVALID_HOST),
             ("a/b", INVALID_HOST),
         ] {
