@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test build prometheus check unit docs deps test-deps clean
+.PHONY: demo test build prometheus check unit docs deny deps test-deps clean
 
 demo: build ## Replay the captures in captures/ and show the table
 	target/release/sealwatch replay --quiet captures
@@ -25,6 +25,11 @@ unit: deps
 
 docs: deps
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+
+deny: ## Licences, sources and repeated crates, by cargo-deny; advisories too where there is a network
+	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
+	cargo-deny --offline check bans licenses sources
+	cargo-deny check advisories || echo "RustSec's list was not to be had: advisories are not checked"
 
 deps: ## The libpcap headers, which the pcap crate links
 	@./.ci/install libpcap-dev:/usr/include/pcap/pcap.h
