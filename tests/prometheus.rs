@@ -76,6 +76,18 @@ fn prometheus_takes_the_configuration() {
 }
 
 #[test]
+fn each_alert_fires_where_it_is_due_and_nowhere_else() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (what, file) in [("check", "grafana/alerts.yml"), ("test", "tests/alerts.test.yml")] {
+        let promtool =
+            Command::new("promtool").args([what, "rules"]).arg(folder.join(file)).output();
+        let promtool = promtool.expect("promtool starts; `make test-deps` installs it");
+        let said = [promtool.stdout, promtool.stderr].concat();
+        assert!(promtool.status.success(), "{}", String::from_utf8_lossy(&said));
+    }
+}
+
+#[test]
 fn prometheus_answers_what_the_client_did_and_how_much_could_be_judged() {
     let wire = Wire::new("prom");
     wire.address();
@@ -107,6 +119,11 @@ fn prometheus_answers_what_the_client_did_and_how_much_could_be_judged() {
     let blind = "sum by (server_name) (sealwatch_blind_bytes_total) > 0";
     let bytes = hello.len() as f64;
     prometheus.answers(blind, &[("server_name=\"secret.test\"".to_owned(), bytes)].into());
+    assert_eq!(prometheus.value("sealwatch_ledger_discrepancy"), 0.0);
+    // What the alerts ask for is there, and answers nothing.
+    let bounds = prometheus.value("count(sealwatch_bound_hits_total)");
+    assert_eq!(bounds, prometheus.value("count(sealwatch_bound_limit)"));
+    assert_eq!(prometheus.value("sum(sealwatch_bound_hits_total)"), 0.0);
     let exchanges = told.len() as f64;
     let all = "sealwatch_http_exchanges_total";
     prometheus.wait(&format!("sum({all})"), |answer| answer.values().sum::<f64>() == exchanges);
