@@ -10,7 +10,7 @@ const MAX_BUCKETS: &str = "65536";
 #[command(next_help_heading = "Bounds")]
 pub(super) struct Bounds {
     /// Know at most so many connections at once; those worth the least are given up
-    #[arg(long, value_name = "CONNECTIONS", default_value = "524288")]
+    #[arg(long, value_name = "CONNECTIONS", default_value = "262144")]
     max_connections: NonZeroUsize,
 
     /// Know at most so many connections without data of one address

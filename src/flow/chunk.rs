@@ -105,6 +105,9 @@ pub trait Consumer {
     /// [`Standing::memory`] is 0. More of the connection may follow.
     fn shed(&mut self, connection: &mut Self::Connection, key: &FlowKey);
 
+    /// The connection has been silent for a while: gives back what is kept for speed alone.
+    fn rest(&mut self, connection: &mut Self::Connection);
+
     /// A direction came to its end: FIN, with everything before it given.
     fn end(&mut self, connection: &mut Self::Connection, key: &FlowKey, direction: Direction);
 

@@ -542,6 +542,14 @@ impl<T> Flow<T> {
         }
     }
 
+    /// It has been silent for a while: gives back what is kept for speed alone.
+    pub(super) fn rest<C: Consumer<Connection = T>>(&mut self, cx: &mut Context<'_, C>) {
+        self.streams.iter_mut().for_each(Stream::rest);
+        if let Some(connection) = self.connection.as_mut() {
+            cx.consumer.rest(connection);
+        }
+    }
+
     /// Passes over the holes before `upto` in each direction.
     fn give_up<C: Consumer<Connection = T>>(
         &mut self,

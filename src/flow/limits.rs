@@ -72,7 +72,7 @@ impl Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            max_flows: 1 << 19,
+            max_flows: 1 << 18,
             max_empty_per_source: 1 << 14,
             max_connection_bytes: 4 << 20,
             max_held_segments: 4096,

@@ -280,6 +280,12 @@ impl Stream {
         front
     }
 
+    pub(super) fn rest(&mut self) {
+        if self.held.is_empty() {
+            self.held = VecDeque::new();
+        }
+    }
+
     fn to_held(&self, piece: &Piece<'_>) -> Held {
         let content = match piece.content {
             PieceContent::Short(n) => HeldContent::Short(n),

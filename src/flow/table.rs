@@ -289,7 +289,12 @@ impl<C: Consumer> FlowTable<C> {
                 return self.remove(id);
             }
             Age::Ended => self.with(id, Flow::close),
-            Age::Alive => self.with(id, |flow, cx| flow.pass_time(cx, now)),
+            Age::Alive => self.with(id, |flow, cx| {
+                flow.pass_time(cx, now);
+                if now.nanos_since(flow.last) > cx.limits.reset_nanos {
+                    flow.rest(cx);
+                }
+            }),
         };
         let last = self.roster.get(id).map_or(now, State::last);
         self.roster.look(id, last);

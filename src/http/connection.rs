@@ -54,6 +54,10 @@ impl<R: Reader> Consumer for Http<R> {
         }
     }
 
+    fn rest(&mut self, connection: &mut Connection<R>) {
+        connection.pending.rest();
+    }
+
     fn shed(&mut self, connection: &mut Connection<R>, key: &FlowKey) {
         connection.pending.forget(&mut self.over);
         for direction in [Direction::Up, Direction::Down] {

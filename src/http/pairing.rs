@@ -552,6 +552,13 @@ impl<Q, P> Pending<Q, P> {
         }
     }
 
+    /// Gives back what is kept for speed alone.
+    pub(super) fn rest(&mut self) {
+        if self.entries.is_empty() {
+            self.entries = VecDeque::new();
+        }
+    }
+
     /// Takes out everything: the connection is over.
     pub(super) fn take_all(&mut self, over: &mut Vec<Exchange<Q, P>>) {
         over.extend(std::mem::take(&mut self.entries).into_iter().filter_map(Entry::exchange));
