@@ -149,6 +149,11 @@ impl Body {
         }
     }
 
+    /// Whether all of the content was passed, and only trailers may follow.
+    pub(super) const fn is_in_trailers(&self) -> bool {
+        matches!(self, Self::Chunked(Chunked { at: At::TrailerStart | At::Trailer, .. }))
+    }
+
     /// How many of the next bytes are content for sure.
     pub(super) const fn certain(&self) -> u64 {
         match self {
@@ -365,6 +370,8 @@ mod tests {
         assert_eq!(chunked.certain(), 8);
         assert_eq!({ chunked }.skip(9), None);
         assert_eq!(chunked.skip(8), Some((8, Stop::More)));
-        assert_eq!(chunked.walk(b"\r\n0\r\n\r\n").stop, Stop::Done);
+        assert_eq!(chunked.walk(b"\r\n0\r\n").stop, Stop::More);
+        assert!(chunked.is_in_trailers());
+        assert_eq!(chunked.walk(b"\r\n").stop, Stop::Done);
     }
 }

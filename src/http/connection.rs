@@ -294,7 +294,7 @@ impl<R: Reader> Session<'_, R> {
                 self.half().state = State::Boundary;
                 self.message_over(of, end);
             }
-            Stop::Broken => self.lose(end),
+            Stop::Broken => self.lose_in_body(body, of, end),
         }
         taken
     }
@@ -370,9 +370,18 @@ impl<R: Reader> Session<'_, R> {
                     self.message_over(of, position.plus(left));
                     return self.lose(position.plus(left));
                 }
-                self.lose(position);
+                self.lose_in_body(body, of, position);
             }
         }
+    }
+
+    /// The place is lost within a body, whose length is known all the same where only its trailers
+    /// are hidden.
+    fn lose_in_body(&mut self, body: Body, of: Serial, position: Position) {
+        if body.is_in_trailers() {
+            self.message_over(of, Position::default());
+        }
+        self.lose(position);
     }
 
     fn demand(&mut self) -> Demand {
