@@ -339,14 +339,17 @@ impl<R: Reader> Session<'_, R> {
         match state {
             State::Hello => self.close_tls(None),
             State::Head(otherwise) => {
-                let held = std::mem::take(&mut self.half().partial).len() as u64;
+                let held = std::mem::take(&mut self.half().partial);
                 if let Otherwise::Content(of) = otherwise {
-                    self.http.counts.body_bytes += held;
+                    self.http.counts.body_bytes += held.len() as u64;
                     self.half().state = State::Body { body: Body::UntilClose, of, doubtful: false };
-                } else {
-                    self.lose(end);
-                    self.pass_lost(held);
+                    return;
                 }
+                if otherwise == Otherwise::NotHttp {
+                    self.shows_http(&held);
+                }
+                self.lose(end);
+                self.pass_lost(held.len() as u64);
             }
             _ => {}
         }

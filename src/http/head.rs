@@ -158,6 +158,13 @@ pub(super) fn first_line_fits(kind: Kind, bytes: &[u8]) -> bool {
     }
 }
 
+/// What bytes are the beginning of for sure, since they hold a whole start-line.
+pub(super) fn begun(bytes: &[u8]) -> Option<Kind> {
+    let bytes = skip_empty_lines(bytes);
+    let Guess::Http(kind) = guess(bytes) else { return None };
+    (memchr::memchr(b'\n', bytes).is_some() && first_line_fits(kind, bytes)).then_some(kind)
+}
+
 /// Why a head could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unreadable {

@@ -19,7 +19,7 @@ impl<R: Reader> Session<'_, R> {
     }
 
     /// A first message tells which end is the client; what was passed over before is lost.
-    fn recognise(&mut self, client: Direction, head_bytes: usize) {
+    pub(super) fn recognise(&mut self, client: Direction, head_bytes: usize) {
         self.http.counts.head_bytes += head_bytes as u64;
         if self.connection.client.replace(client).is_none() {
             for half in &mut self.connection.halves {

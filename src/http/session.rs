@@ -1,7 +1,7 @@
 //! One connection: two directions, and the exchanges on them.
 
 use super::half::{Half, Otherwise, Start, State, Why};
-use super::head::Kind;
+use super::head::{self, Kind};
 use super::pairing::{Pending, Place, Serial};
 use super::{Counts, Exchange, Limits, Peers, Reader, TlsCounts};
 use crate::flow::Turn;
@@ -152,9 +152,21 @@ impl<R: Reader> Session<'_, R> {
         }
     }
 
+    /// Whether the first bytes of a connection, though they are no whole head, show that it is
+    /// HTTP; then it is known which end is the client.
+    pub(super) fn shows_http(&mut self, held: &[u8]) -> bool {
+        match head::begun(held) {
+            Some(Kind::Request) => self.recognise(self.direction, 0),
+            Some(Kind::Response) => self.recognise(self.direction.reverse(), 0),
+            None => return false,
+        }
+        true
+    }
+
     /// This direction's place in the framing is lost from `position` on.
     pub(super) fn lose(&mut self, position: Position) {
-        if self.connection.client.is_some() && self.half().state != State::Lost {
+        let lost = matches!(self.half().state, State::Lost | State::Head(Otherwise::StillLost));
+        if self.connection.client.is_some() && !lost {
             self.http.counts.losses += 1;
         }
         self.half().lose(position);
@@ -188,7 +200,7 @@ impl<R: Reader> Session<'_, R> {
         match self.half().state {
             State::Head(otherwise) => {
                 let held = std::mem::take(&mut self.half().partial);
-                if let Otherwise::NotHttp = otherwise {
+                if otherwise == Otherwise::NotHttp && !self.shows_http(&held) {
                     self.close_half(Why::Other);
                     self.pass_closed(Why::Other, held.len());
                 } else {

@@ -85,10 +85,11 @@ impl Behaviour {
         let said = say(&file, &played, &script)?;
         let mut wrong = String::new();
         for (file, said) in [(RECORDS, said.records), (LEDGER, said.ledger)] {
-            let expected = fs::read_to_string(self.directory.join(file)).unwrap_or_default();
-            if said == expected {
+            let expected = fs::read_to_string(self.directory.join(file));
+            if expected.as_ref().is_ok_and(|expected| *expected == said) {
                 continue;
             }
+            let expected = expected.unwrap_or_default();
             if update {
                 fs::write(self.directory.join(file), said).expect("a file can be written");
             } else {
