@@ -557,9 +557,9 @@ impl<T> Flow<T> {
         upto: [Option<Position>; 2],
     ) {
         for (stream, acked) in self.streams.iter_mut().zip(upto) {
-            // Nothing was seen of this direction: it begins with what comes next.
+            // Nothing was seen of this direction: it begins where the first acknowledgement stood.
             if stream.next.is_none() {
-                stream.next = acked.or(stream.acked);
+                stream.next = stream.near.or(acked);
             }
         }
         self.pump(cx);
