@@ -228,9 +228,13 @@ impl<R: Reader> Session<'_, R> {
         cursor.turn = Turn::Continues;
         let n = held.len() as u64;
         let start = self.half().start;
+        let sample = if held.is_empty() { rest } else { held };
         match otherwise {
+            Otherwise::NotHttp if self.shows_http(sample) => {
+                self.lose(start.position);
+                self.pass_lost(n);
+            }
             Otherwise::NotHttp => {
-                let sample = if held.is_empty() { rest } else { held };
                 self.close_half(match head::guess(sample) {
                     Guess::Tls => {
                         self.half().greet(held);

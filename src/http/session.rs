@@ -155,10 +155,11 @@ impl<R: Reader> Session<'_, R> {
     /// Whether the first bytes of a connection, though they are no whole head, show that it is
     /// HTTP; then it is known which end is the client.
     pub(super) fn shows_http(&mut self, held: &[u8]) -> bool {
-        match head::begun(held) {
-            Some(Kind::Request) => self.recognise(self.direction, 0),
-            Some(Kind::Response) => self.recognise(self.direction.reverse(), 0),
-            None => return false,
+        let Some(kind) = head::begun(held) else { return false };
+        match (self.kind(), kind) {
+            (Some(known), kind) => return known == kind,
+            (None, Kind::Request) => self.recognise(self.direction, 0),
+            (None, Kind::Response) => self.recognise(self.direction.reverse(), 0),
         }
         true
     }
