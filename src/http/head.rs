@@ -198,8 +198,8 @@ fn config() -> httparse::ParserConfig {
 
 /// Makes a head readable that the parser would refuse whole for the sake of one part, as
 /// recipients may (and the common ones do): a bare CR becomes a space (RFC 9112 §2.2), an
-/// obsolete line folding becomes spaces (§5.2), a NUL becomes another control character, for
-/// which only its field is passed over, and [`tidy_start_line`].
+/// obsolete line folding becomes spaces (§5.2), a NUL in a field becomes a space (RFC 9110 §5.5),
+/// and [`tidy_start_line`].
 fn tidy(head: &[u8]) -> Cow<'_, [u8]> {
     let bare = |at: usize| head.get(at + 1) != Some(&b'\n');
     let folds = |at: usize| matches!(head.get(at + 1), Some(b' ' | b'\t'));
@@ -221,8 +221,9 @@ fn tidy(head: &[u8]) -> Cow<'_, [u8]> {
             }
         }
     }
-    for at in memchr::memchr_iter(0, head) {
-        owned[at] = 0x01;
+    let fields = memchr::memchr(b'\n', head).unwrap_or(head.len());
+    for at in memchr::memchr_iter(0, head).filter(|at| *at > fields) {
+        owned[at] = b' ';
     }
     Cow::Owned(tidy_start_line(&owned).unwrap_or(owned))
 }
