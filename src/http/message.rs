@@ -1,6 +1,7 @@
 //! Reads whole heads, and settles what follows them.
 
 use super::body::{self, Body, Chunked, Framing};
+use super::faulty::is_faulty;
 use super::half::{Half, State, Why};
 use super::head::{self, Guess, Kind, Unreadable};
 use super::pairing::{Method, Serial};
@@ -40,7 +41,9 @@ impl<R: Reader> Session<'_, R> {
                 _ => Method::Other,
             };
             let expects = expects_continue(head.headers);
-            (reader.request(memory, peers, head), method, body::of_request(head.headers), expects)
+            let faulty = is_faulty(Kind::Request, bytes, head.minor_version, head.headers);
+            let framing = if faulty { Framing::Unknown } else { body::of_request(head.headers) };
+            (reader.request(memory, peers, head), method, framing, expects)
         });
         let (facts, method, framing, expects) = match read {
             Ok(read) => read,
@@ -80,7 +83,8 @@ impl<R: Reader> Session<'_, R> {
             let facts = reader.response(memory, peers, pending.request(answered.serial), head);
             let heap = R::response_heap(&facts);
             pending.set_response(answered.serial, facts, heap);
-            Some((answered.serial, after_response(head, answered.method), upgrades_to_http2(head)))
+            let after = after_response(bytes, head, answered.method);
+            Some((answered.serial, after, upgrades_to_http2(head)))
         });
         let final_response = match read {
             Ok(read) => read,
@@ -119,7 +123,10 @@ impl<R: Reader> Session<'_, R> {
             Framing::Length(length) => Body::Length(length),
             Framing::Chunked => Body::Chunked(Chunked::START),
             Framing::UntilClose => Body::UntilClose,
-            Framing::Unknown => return self.lose(at),
+            Framing::Unknown => {
+                self.half().state = State::Boundary;
+                return self.lose(at);
+            }
         };
         self.half().state = State::Body { body, of, doubtful };
     }
@@ -166,14 +173,19 @@ enum After {
 }
 
 /// RFC 9112 §6.3 rules 1 and 2, which depend on the request.
-fn after_response(head: &ResponseHead<'_>, method: Option<Method>) -> After {
-    let none = After::Body { framing: Framing::Length(0), doubtful: false };
+fn after_response(bytes: &[u8], head: &ResponseHead<'_>, method: Option<Method>) -> After {
+    let framing = || {
+        let faulty = is_faulty(Kind::Response, bytes, head.minor_version, head.headers);
+        if faulty { Framing::Unknown } else { body::of_response(head.headers) }
+    };
     match (head.status, method) {
         (101, _) | (200..=299, Some(Method::Connect)) => After::Tunnel,
-        (204 | 304, _) | (_, Some(Method::Head)) => none,
+        (204 | 304, _) | (_, Some(Method::Head)) => {
+            After::Body { framing: Framing::Length(0), doubtful: false }
+        }
         // An unseen request may have been a HEAD.
-        (_, None) => After::Body { framing: body::of_response(head.headers), doubtful: true },
-        _ => After::Body { framing: body::of_response(head.headers), doubtful: false },
+        (_, None) => After::Body { framing: framing(), doubtful: true },
+        _ => After::Body { framing: framing(), doubtful: false },
     }
 }
 

@@ -10,6 +10,7 @@
 mod body;
 mod connection;
 mod counts;
+mod faulty;
 mod half;
 mod head;
 mod message;
