@@ -230,7 +230,7 @@ impl<R: Reader> Session<'_, R> {
         let start = self.half().start;
         let sample = if held.is_empty() { rest } else { held };
         match otherwise {
-            Otherwise::NotHttp if self.shows_http(sample) => {
+            Otherwise::NotHttp if self.is_http(sample) => {
                 self.lose(start.position);
                 self.pass_lost(n);
             }
@@ -263,6 +263,14 @@ impl<R: Reader> Session<'_, R> {
             }
         }
         0
+    }
+
+    /// Whether the first bytes of a direction, which are no head, are still of an HTTP connection:
+    /// they began like a head, or the other direction is HTTP and these are nothing else that is
+    /// known.
+    fn is_http(&mut self, bytes: &[u8]) -> bool {
+        let none_else = !matches!(head::guess(bytes), Guess::Tls | Guess::Http2);
+        self.shows_http(bytes) || (self.connection.client.is_some() && none_else)
     }
 
     fn other_half_is_http2(&self) -> bool {
