@@ -80,8 +80,11 @@ impl Behaviour {
         self.check_files(update)?;
         let folder = tempfile::tempdir().expect("a directory can be made");
         let (played, script) = self.play()?;
-        let file = folder.path().join("packets.pcap");
-        fs::write(&file, pcap_of_frames(&played.frames)).expect("a file can be written");
+        let mut file = self.directory.join(CAPTURE);
+        if !file.exists() {
+            file = folder.path().join(CAPTURE);
+            fs::write(&file, pcap_of_frames(&played.frames)).expect("a file can be written");
+        }
         let said = say(&file, &played, &script)?;
         let mut wrong = String::new();
         for (file, said) in [(RECORDS, said.records), (LEDGER, said.ledger)] {
