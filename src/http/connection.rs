@@ -175,23 +175,24 @@ impl<R: Reader> Session<'_, R> {
         };
         let bytes: &[u8] = if held == 0 { rest } else { &partial };
         match found {
-            Ok(end) => {
+            // What HTTP/2 begins with looks like a whole head before it is all there.
+            Ok(end) if head::guess(bytes) != Guess::Undecided => {
                 if self.is_too_long(end) || !self.read_head(&bytes[..end]) {
-                    return self.reject(cursor, otherwise, &bytes[..held], rest);
+                    return self.reject(cursor, otherwise, bytes, held);
                 }
                 cursor.turn = Turn::Continues;
                 end - held
             }
-            Err(scanned) => {
+            found => {
                 if !self.promising(bytes) || self.is_too_long(bytes.len()) {
-                    return self.reject(cursor, otherwise, &bytes[..held], rest);
+                    return self.reject(cursor, otherwise, bytes, held);
                 }
                 if held == 0 {
                     partial = rest.to_vec();
                 }
                 let half = self.half();
                 half.partial = partial;
-                half.scanned = scanned;
+                half.scanned = found.err().unwrap_or(0);
                 rest.len()
             }
         }
@@ -222,22 +223,21 @@ impl<R: Reader> Session<'_, R> {
         &mut self,
         cursor: &mut Cursor,
         otherwise: Otherwise,
-        held: &[u8],
-        rest: &[u8],
+        bytes: &[u8],
+        held: usize,
     ) -> usize {
         cursor.turn = Turn::Continues;
-        let n = held.len() as u64;
+        let n = held as u64;
         let start = self.half().start;
-        let sample = if held.is_empty() { rest } else { held };
         match otherwise {
-            Otherwise::NotHttp if self.is_http(sample) => {
+            Otherwise::NotHttp if self.is_http(bytes) => {
                 self.lose(start.position);
                 self.pass_lost(n);
             }
             Otherwise::NotHttp => {
-                self.close_half(match head::guess(sample) {
+                self.close_half(match head::guess(bytes) {
                     Guess::Tls => {
-                        self.half().greet(held);
+                        self.half().greet(&bytes[..held]);
                         return 0;
                     }
                     Guess::Http2 => Why::Http2,
@@ -245,7 +245,7 @@ impl<R: Reader> Session<'_, R> {
                     _ => Why::Other,
                 });
                 if let State::Closed(why) = self.half().state {
-                    self.pass_closed(why, held.len());
+                    self.pass_closed(why, held);
                 }
             }
             Otherwise::Broken => {
