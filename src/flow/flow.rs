@@ -308,8 +308,9 @@ impl<T> Flow<T> {
         }
         let stream = &mut self.streams[direction.index()];
         stream.highest = Some(stream.highest.map_or(end, |highest| highest.max(end)));
-        if segment.flags.has(Flags::FIN) {
-            stream.fin.get_or_insert(end);
+        // The first FIN counts, unless its sender went on behind it.
+        if segment.flags.has(Flags::FIN) && stream.fin.is_none_or(|fin| stream.next > Some(fin)) {
+            stream.fin = Some(end);
         }
     }
 
