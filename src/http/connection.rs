@@ -226,7 +226,10 @@ impl<R: Reader> Session<'_, R> {
         bytes: &[u8],
         held: usize,
     ) -> usize {
-        cursor.turn = Turn::Continues;
+        if held == 0 {
+            // The same place is not tried twice.
+            cursor.turn = Turn::Continues;
+        }
         let n = held as u64;
         let start = self.half().start;
         match otherwise {
