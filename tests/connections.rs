@@ -373,6 +373,54 @@ fn acknowledgements_that_overtake_data() {
     assert_eq!(script.hear(), ["/1(0) 1(3)", "/2(0) 2(0)"]);
 }
 
+/// The packet at `from` comes last of all.
+fn late(script: Script, from: usize) -> Script {
+    script.edit(|packets| {
+        let packet = packets.remove(from);
+        packets.push(packet);
+    })
+}
+
+#[test]
+fn what_comes_several_turns_late_behind_a_hole_is_heard() {
+    let answer = Script::opened()
+        .c(get("/1"))
+        .lose()
+        .s(ok("1", "a"))
+        .c(get("/2"))
+        .s(ok("2", "b"))
+        .c(get("/3"))
+        .s(ok("3", "c"))
+        .c(get("/4"))
+        .s(ok("4", "d"));
+    assert_eq!(late(answer, 5).hear(), ["/1(0) -", "/2(0) 2(1)", "/3(0) 3(1)", "/4(0) 4(1)"]);
+    let request = Script::opened()
+        .c(get("/1"))
+        .s(ok("1", "a"))
+        .lose()
+        .c(get("/2"))
+        .s(ok("2", "b"))
+        .c(get("/3"))
+        .s(ok("3", "c"))
+        .c(get("/4"))
+        .s(ok("4", "d"))
+        .c(get("/5"));
+    let heard = ["/1(0) 1(1)", "- 2(1)", "/3(0) 3(1)", "/4(0) 4(1)", "/5(0) -"];
+    assert_eq!(late(request, 6).hear(), heard);
+    // In place of a body that was refused.
+    let refused = Script::opened()
+        .c(put("/1", 5000, "Expect: 100-continue\r\n"))
+        .s("HTTP/1.1 403 Forbidden\r\nX-Id: no\r\nContent-Length: 0\r\n\r\n")
+        .c(get("/2"))
+        .s(ok("2", ""))
+        .c(get("/3"))
+        .s(ok("3", ""))
+        .c(get("/4"))
+        .s(ok("4", ""));
+    let heard = ["/1(0) no(0)", "/2(0) 2(0)", "/3(0) 3(0)", "/4(0) 4(0)"];
+    assert_eq!(late(refused, 5).hear(), heard);
+}
+
 #[test]
 fn other_protocols_are_no_http() {
     for bytes in [

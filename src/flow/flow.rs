@@ -323,7 +323,7 @@ impl<T> Flow<T> {
         syn: bool,
     ) -> Turn {
         let Some(ack) = ack else { return Turn::Possible };
-        let [stream, other] = self.pair(direction);
+        let [stream, other] = pair(&mut self.streams, direction);
         let turn = stream.turns.judge(position, ack);
         // A repeated segment carries a newer acknowledgement than when it was first sent.
         if stream.highest.is_none_or(|highest| position >= highest) {
@@ -336,13 +336,6 @@ impl<T> Flow<T> {
         turn
     }
 
-    fn pair(&mut self, direction: Direction) -> [&mut Stream; 2] {
-        let [up, down] = &mut self.streams;
-        match direction {
-            Direction::Up => [up, down],
-            Direction::Down => [down, up],
-        }
-    }
 
     /// Gives a piece at once where nothing stands before it, else holds it.
     fn take_piece<C: Consumer<Connection = T>>(
@@ -396,14 +389,15 @@ impl<T> Flow<T> {
         meta: Meta,
         content: Given<'_>,
     ) {
-        let stream = &mut self.streams[direction.index()];
+        let [stream, other] = pair(&mut self.streams, direction);
         let Some(position) = stream.next else { return };
         let Meta { time, ack, starts_segment, turn } = meta;
         let (length, ack, content) = match content {
             Given::Bytes(bytes) => {
                 let starts_stream = stream.first == Some(position);
-                let now = ack.map_or(turn, |ack| stream.turns.judge(position, ack));
-                let turn = if now == Turn::Continues { now } else { turn };
+                let now = ack.map_or(turn, |ack| stream.turns.judge_given(position, ack));
+                let known = turn.min(now);
+                let turn = if known == Turn::Continues { known } else { turn.max(now) };
                 let had = ack.and_then(|ack| stream.turns.had_before(position, ack));
                 let data = Content::Data { bytes, starts_segment, turn, had, starts_stream };
                 (bytes.len() as u64, ack, data)
@@ -415,12 +409,13 @@ impl<T> Flow<T> {
                 (n, None, Content::Gap(n))
             }
         };
-        if let Some(ack) = ack {
-            stream.turns.note(position, ack);
-        }
         let next = position.plus(length);
         stream.next = Some(next);
         stream.near = Some(stream.near.map_or(next, |near| near.max(next)));
+        if let Some(ack) = ack {
+            stream.turns.note_given(position, next, ack);
+            other.turns.note_given_other(ack);
+        }
         let Some(connection) = self.connection.as_mut() else {
             // Sent after both ends had said that they were done.
             cx.counts.stray_bytes += if matches!(content, Content::Gap(_)) { 0 } else { length };
@@ -585,7 +580,7 @@ impl<T> Flow<T> {
         upto: Option<Position>,
     ) -> bool {
         let last = self.last;
-        let [stream, other] = self.pair(direction);
+        let [stream, other] = pair(&mut self.streams, direction);
         let (Some(upto), Some(next)) = (upto, stream.next) else { return false };
         let upto = stream.without_fin(upto);
         let front = stream.held.front();
@@ -709,6 +704,14 @@ impl<T> Flow<T> {
             () => Worth::Unknown,
         };
         (held, worth)
+    }
+}
+
+/// A direction, and the other one.
+fn pair([up, down]: &mut [Stream; 2], direction: Direction) -> [&mut Stream; 2] {
+    match direction {
+        Direction::Up => [up, down],
+        Direction::Down => [down, up],
     }
 }
 

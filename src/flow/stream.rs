@@ -137,6 +137,10 @@ pub(super) struct Turns {
     stood: Option<(Position, Position)>,
     /// The newest two places up to which the other end had received when it sent bytes.
     heard: [Option<Position>; 2],
+    /// Where the bytes that were given last ended, and how much their sender had received.
+    given: Option<(Position, Position)>,
+    /// How much of this direction the other end had received when it sent what was given last.
+    given_heard: Option<Position>,
 }
 
 impl Turns {
@@ -180,6 +184,27 @@ impl Turns {
     pub(super) fn had_before(&self, own: Position, peer: Position) -> Option<Position> {
         let known = self.moments.iter().chain([&self.stood]).flatten();
         known.filter(|(s, a)| *s <= own && *a < peer).map(|(_, a)| *a).max()
+    }
+
+    /// What bytes at `own` are, now that all before them, and all that their sender had received,
+    /// was given: what came late is judged as if it had come in order.
+    pub(super) fn judge_given(&self, own: Position, peer: Position) -> Turn {
+        let had_less = self.given.is_some_and(|(end, had)| end == own && had < peer);
+        match self.judge(own, peer) {
+            Turn::Possible if had_less || self.given_heard == Some(own) => Turn::Opens,
+            turn => turn,
+        }
+    }
+
+    /// Bytes from `from` to `to` are given; their sender had received up to `peer`.
+    pub(super) fn note_given(&mut self, from: Position, to: Position, peer: Position) {
+        self.note(from, peer);
+        self.given = Some((to, peer));
+    }
+
+    /// Bytes of the other direction are given, whose sender had received this one up to `own`.
+    pub(super) fn note_given_other(&mut self, own: Position) {
+        self.given_heard = Some(own);
     }
 
     /// What bytes at `own` are, whose sender had received up to `peer`.
