@@ -147,6 +147,22 @@ fn text_of_messages_in_a_body_whose_head_was_lost_never_counts() {
 }
 
 #[test]
+fn the_first_answer_after_a_request_of_unknown_end_is_its_answer() {
+    let head = "PUT /2 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let script = Script::opened()
+        .c(get("/1"))
+        .lose()
+        .s(ok("1", ""))
+        .c(head)
+        .lose()
+        .c("1\r\nx\r\n0\r\n\r\n")
+        .s(ok("2", ""))
+        .c(get("/3"))
+        .s(ok("3", ""));
+    assert_eq!(script.hear(), ["/1(0) -", "/2(?) 2(0)", "/3(0) 3(0)"]);
+}
+
+#[test]
 fn one_side_only() {
     let script = Script::opened().c(get("/1")).s(ok("1", "abc")).c(get("/2")).s(ok("2", ""));
     assert_eq!(script.hear_one_side(true), ["/1(0) -", "/2(0) -"]);

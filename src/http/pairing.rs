@@ -329,6 +329,8 @@ impl<Q, P> Pending<Q, P> {
     ) -> Match {
         let Some((index, last)) = candidates.last() else { return Match::Unseen };
         let read_to_its_end = place.ack.is_some() && place.ack == last.end;
+        // It is the first thing that the client was sent after it had asked.
+        let comes_first = last.place.ack == Some(place.start);
         let took_turns = candidates.windows(2).all(|pair| {
             let (had, next_had) = (pair[0].1.place.ack, pair[1].1.place.ack);
             next_had > had && next_had > Some(hole)
@@ -336,7 +338,7 @@ impl<Q, P> Pending<Q, P> {
         let alone = candidates.len() == 1 || (took_turns && !self.pipelines);
         let alone = alone && candidates.iter().all(|(_, question)| question.run.is_none());
         let (first, _) = candidates[0];
-        if alone && (read_to_its_end || !last.lost_after) {
+        if alone && (read_to_its_end || comes_first || !last.lost_after) {
             Match::After { index: *index, first }
         } else {
             Match::Ambiguous { first, last: *index }
