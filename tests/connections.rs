@@ -228,6 +228,22 @@ fn expect_continue_in_all_its_endings() {
         .c(get("/2"))
         .s(ok("2", ""));
     assert_eq!(script.hear(), ["/1(0) -", "/2(0) 2(0)"]);
+    // Nor was the next request; perhaps its answer.
+    for captured in [true, false] {
+        let script = Script::opened()
+            .c(put("/1", 5000, expect))
+            .lose()
+            .s(ok("no", ""))
+            .lose()
+            .c(get("/2"))
+            .s(ok("2", ""))
+            .edit(|packets| drop(packets.split_off(packets.len() - usize::from(!captured))))
+            .c(get("/3"))
+            .s(ok("3", ""))
+            .c(get("/4"))
+            .s(ok("4", ""));
+        assert_eq!(script.hear(), ["/1(?) -", "/3(0) 3(0)", "/4(0) 4(0)"]);
+    }
     // The interim response was not captured; the body looks like a request.
     let body = get("/false");
     let script = Script::opened()

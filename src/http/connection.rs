@@ -120,6 +120,10 @@ impl<R: Reader> Session<'_, R> {
                     if self.opens_instead(&cursor, rest, body, of, doubtful) {
                         continue;
                     }
+                    if doubtful && self.gave_way(&cursor, of) {
+                        self.lose(cursor.start.position);
+                        continue;
+                    }
                     self.walk(body, of, &cursor, rest)
                 }
             };
@@ -341,6 +345,13 @@ impl<R: Reader> Session<'_, R> {
             State::Hello | State::Head(_) => self.give_up_head(),
             State::Body { body, of, doubtful } if !doubtful || self.must_come(of) => {
                 self.skip_body(body, of, n, position);
+            }
+            State::Body { body, of, .. } if self.may_come(of) => {
+                self.connection.pending.request_doubted(of);
+                self.skip_body(body, of, n, position);
+                if let State::Body { doubtful, .. } = &mut self.half().state {
+                    *doubtful = true;
+                }
             }
             State::Fresh | State::Boundary | State::Body { .. } => self.lose(position),
         }

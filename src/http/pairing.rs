@@ -482,6 +482,33 @@ impl<Q, P> Pending<Q, P> {
         }
     }
 
+    /// Another request is found at `at`, where the body of this one may have been.
+    pub(super) fn request_replaced(
+        &mut self,
+        serial: Serial,
+        at: Position,
+        over: &mut Vec<Exchange<Q, P>>,
+    ) {
+        if self.is_doubted(serial) {
+            self.requests_lost(over);
+        } else {
+            self.request_over(serial, at, over);
+        }
+    }
+
+    /// Whether unseen requests may follow this one.
+    pub(super) fn is_doubted(&mut self, serial: Serial) -> bool {
+        let question = self.entry(serial).and_then(|entry| entry.question);
+        question.is_some_and(|question| question.lost_after)
+    }
+
+    /// What followed the request is missing, and may have been its body or another request.
+    pub(super) fn request_doubted(&mut self, serial: Serial) {
+        if let Some(question) = self.entry(serial).and_then(|entry| entry.question.as_mut()) {
+            question.lost_after = true;
+        }
+    }
+
     /// The client's direction was lost: the last request may be followed by unseen ones, and if
     /// its body was under way, its length stays unknown.
     pub(super) fn requests_lost(&mut self, over: &mut Vec<Exchange<Q, P>>) {

@@ -52,9 +52,15 @@ impl<R: Reader> Session<'_, R> {
     /// How many bytes of answers came since the client last spoke, where some of them were not
     /// captured and the server's direction is lost; `None` elsewhere.
     fn unseen_answer(&self, cursor: &Cursor) -> Option<u64> {
+        self.unseen_since(cursor, cursor.had)
+    }
+
+    /// How many came since the client's latest bytes that were captured, and since it had
+    /// received up to `had`.
+    fn unseen_since(&self, cursor: &Cursor, had: Option<Position>) -> Option<u64> {
         let half = &self.connection.halves[self.direction.index()];
         let answers = &self.connection.halves[self.direction.reverse().index()];
-        let seen = [half.last_ack, cursor.had].into_iter().flatten();
+        let seen = [half.last_ack, had].into_iter().flatten();
         let seen = seen.fold(answers.hole?, Position::max);
         (answers.gap_end? > seen).then_some(cursor.start.ack?.since(seen))
     }
@@ -80,7 +86,8 @@ impl<R: Reader> Session<'_, R> {
                 if !self.answered_for_good(cursor, of) {
                     return false;
                 }
-                self.message_over(of, cursor.start.position);
+                let (pending, over) = (&mut self.connection.pending, &mut self.http.over);
+                pending.request_replaced(of, cursor.start.position, over);
                 self.half().begin(cursor.start, Otherwise::Broken);
             }
             Some(Kind::Response) if doubtful => {
@@ -98,19 +105,34 @@ impl<R: Reader> Session<'_, R> {
         true
     }
 
+    /// Whether something else than the body of a request was sent after it and not captured: what
+    /// comes now was sent after an answer that leaves the body no reason to come.
+    pub(super) fn gave_way(&mut self, cursor: &Cursor, of: Serial) -> bool {
+        cursor.turn != Turn::Continues
+            && self.connection.pending.is_doubted(of)
+            && self.answered_for_good(cursor, of)
+    }
+
     /// Whether the request whose body is due was answered before the body came, so that the
     /// body need not come (RFC 9110 §10.1.1).
     fn answered_for_good(&mut self, cursor: &Cursor, of: Serial) -> bool {
         let (answered, interim) = self.connection.pending.progress(of);
-        let unseen = self.unseen_answer(cursor);
+        let unseen = self.unseen_since(cursor, None);
         answered || (!interim && unseen.is_some_and(|n| n > MAX_INTERIM))
     }
 
-    /// Whether missing bytes where a doubtful body would begin are of that body: its sender had
-    /// no reason yet to leave it out.
+    /// Whether missing bytes where a doubtful body would begin are of that body: its sender was
+    /// told to send it.
     pub(super) fn must_come(&mut self, of: Serial) -> bool {
-        let answers_known = self.connection.halves[self.direction.reverse().index()].hole.is_none();
         let (answered, interim) = self.connection.pending.progress(of);
-        self.kind() == Some(Kind::Request) && !answered && (interim || answers_known)
+        self.kind() == Some(Kind::Request) && !answered && interim
+    }
+
+    /// Whether they may be: nothing that was seen gave its sender a reason to leave it out. What
+    /// is missing of the answers, and is not passed over yet, may have.
+    pub(super) fn may_come(&mut self, of: Serial) -> bool {
+        let answers_known = self.connection.halves[self.direction.reverse().index()].hole.is_none();
+        let (answered, _) = self.connection.pending.progress(of);
+        self.kind() == Some(Kind::Request) && !answered && answers_known
     }
 }
