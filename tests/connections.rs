@@ -454,6 +454,36 @@ fn what_comes_several_turns_late_behind_a_hole_is_heard() {
 }
 
 #[test]
+fn an_answer_that_was_only_acknowledged_gives_the_turn_to_the_next_request() {
+    // The server acknowledges before it answers. Both answer and request are lost.
+    let script = Script::opened()
+        .c(get("/1"))
+        .s(ok("1", ""))
+        .lose()
+        .c(get("/2"))
+        .s("")
+        .lose()
+        .s(ok("2", ""))
+        .c("")
+        .c(get("/3"))
+        .s(ok("3", ""));
+    assert_eq!(script.hear(), ["/1(0) 1(0)", "/3(0) 3(0)"]);
+}
+
+#[test]
+fn what_was_overtaken_where_a_connection_is_joined_is_heard() {
+    let script = Script::joined()
+        .s("")
+        .c(put("/1", 4, ""))
+        .c("body")
+        .s(ok("1", ""))
+        .c(get("/2"))
+        .s(ok("2", ""))
+        .edit(|packets| packets.swap(1, 2));
+    assert_eq!(script.hear(), ["/1(4) 1(0)", "/2(0) 2(0)"]);
+}
+
+#[test]
 fn other_protocols_are_no_http() {
     for bytes in [
         "SSH-2.0-OpenSSH_9.6\r\n",

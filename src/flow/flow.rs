@@ -255,7 +255,9 @@ impl<T> Flow<T> {
                 stream.next = Some(position);
             }
         }
-        stream.next.get_or_insert(position);
+        if stream.next.is_none() {
+            stream.join(position);
+        }
         stream.near = Some(stream.near.map_or(position, |near| near.max(position)));
         position
     }
@@ -328,6 +330,9 @@ impl<T> Flow<T> {
         // A repeated segment carries a newer acknowledgement than when it was first sent.
         if stream.highest.is_none_or(|highest| position >= highest) {
             stream.turns.note_own(position, end, ack);
+            if other.turns.spoke_unseen(ack, position) {
+                stream.turns.note_heard(position);
+            }
             // A SYN speaks, too: it says that nothing was received before what it acknowledges.
             if end > position || syn {
                 other.turns.note_other(ack, end);
@@ -411,6 +416,7 @@ impl<T> Flow<T> {
         };
         let next = position.plus(length);
         stream.next = Some(next);
+        stream.may_begin_later = false;
         stream.near = Some(stream.near.map_or(next, |near| near.max(next)));
         if let Some(ack) = ack {
             stream.turns.note_given(position, next, ack);
@@ -588,6 +594,11 @@ impl<T> Flow<T> {
         let missing = hole_end.since(next);
         if missing == 0 {
             return false;
+        }
+        if std::mem::take(&mut stream.may_begin_later) && front.is_some() {
+            // What was before the first segment that came was before the capture.
+            stream.next = Some(hole_end);
+            return true;
         }
         if missing == 1 && front.is_none() && stream.fin.is_none() && other.held.is_empty() {
             // One more than the last byte, and nothing was said after it: most likely a FIN that

@@ -33,6 +33,10 @@ impl SubAssign for Holdings {
     }
 }
 
+/// The most that is waited for before what comes first of a direction, in bytes: what may be under
+/// way at once, on most networks.
+const MAX_OVERTAKEN: u64 = 1 << 20;
+
 /// Bytes that wait for the ones before them.
 #[derive(Debug)]
 pub(super) struct Held {
@@ -135,6 +139,8 @@ pub(super) struct Turns {
     moments: [Option<(Position, Position)>; 3],
     /// The newest place at which the sender stood, and the least it had received there.
     stood: Option<(Position, Position)>,
+    /// The most that it had received there, as far as it said.
+    stood_with: Option<Position>,
     /// The newest two places up to which the other end had received when it sent bytes.
     heard: [Option<Position>; 2],
     /// Where the bytes that were given last ended, and how much their sender had received.
@@ -151,6 +157,10 @@ impl Turns {
         for place in [from, to] {
             if self.stood.is_none_or(|(stood, _)| place > stood) {
                 self.stood = Some((place, peer));
+                self.stood_with = None;
+            }
+            if self.stood.is_some_and(|(stood, _)| place == stood) {
+                self.stood_with = self.stood_with.max(Some(peer));
             }
         }
     }
@@ -158,9 +168,21 @@ impl Turns {
     /// The other end sent bytes up to `peer`, having received this direction up to `own`.
     pub(super) fn note_other(&mut self, own: Position, peer: Position) {
         self.note(own, peer);
+        self.note_heard(own);
+    }
+
+    /// The other end spoke when it had received this direction up to `own`.
+    pub(super) fn note_heard(&mut self, own: Position) {
         if self.heard[0].is_none_or(|heard| own > heard) {
             self.heard = [Some(own), self.heard[0]];
         }
+    }
+
+    /// The other end, which stood at `peer`, had received this direction up to `own`: beyond where
+    /// the sender stood when it had received as much. So it has spoken since, though nothing of it
+    /// was captured yet.
+    pub(super) fn spoke_unseen(&self, own: Position, peer: Position) -> bool {
+        self.stood.is_some_and(|(stood, _)| stood < own) && self.stood_with == Some(peer)
     }
 
     /// When this direction stood at `own`, the other had been received up to `peer`.
@@ -224,6 +246,8 @@ pub(super) struct Stream {
     pub(super) near: Option<Position>,
     /// The next byte to give.
     pub(super) next: Option<Position>,
+    /// Nothing was given yet, and what comes first may be late.
+    pub(super) may_begin_later: bool,
     /// The first byte of the stream, where the SYN was seen.
     pub(super) first: Option<Position>,
     /// The byte behind the highest one seen.
@@ -263,6 +287,16 @@ impl Stream {
     pub(super) fn without_fin(&self, acked: Position) -> Position {
         let mut fins = [self.fin, self.silent_fin].into_iter().flatten();
         fins.find(|fin| fin.plus(1) == acked).unwrap_or(acked)
+    }
+
+    /// Where a direction that is joined in the middle begins, of which the first segment that
+    /// comes is at `position`. What was sent since the other end's last acknowledgement may have been
+    /// overtaken.
+    pub(super) fn join(&mut self, position: Position) {
+        let overtaken =
+            self.acked.filter(|acked| (1..=MAX_OVERTAKEN).contains(&position.since(*acked)));
+        self.may_begin_later = overtaken.is_some();
+        self.next = Some(overtaken.unwrap_or(position));
     }
 
     /// Whether bytes at `from` to `to` may be kept as a number only.
