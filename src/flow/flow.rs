@@ -341,7 +341,6 @@ impl<T> Flow<T> {
         turn
     }
 
-
     /// Gives a piece at once where nothing stands before it, else holds it.
     fn take_piece<C: Consumer<Connection = T>>(
         &mut self,
