@@ -160,6 +160,19 @@ fn the_first_answer_after_a_request_of_unknown_end_is_its_answer() {
         .c(get("/3"))
         .s(ok("3", ""));
     assert_eq!(script.hear(), ["/1(0) -", "/2(?) 2(0)", "/3(0) 3(0)"]);
+    // What it was told before is no answer.
+    let script = Script::opened()
+        .c(get("/1"))
+        .lose()
+        .s(ok("1", ""))
+        .c(head.replace("\r\n\r\n", "\r\nExpect: 100-continue\r\n\r\n"))
+        .s("HTTP/1.1 100 Continue\r\n\r\n")
+        .lose()
+        .c("1\r\nx\r\n0\r\n\r\n")
+        .s(ok("2", ""))
+        .c(get("/3"))
+        .s(ok("3", ""));
+    assert_eq!(script.hear(), ["/1(0) -", "/2(?) 2(0)", "/3(0) 3(0)"]);
 }
 
 #[test]

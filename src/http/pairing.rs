@@ -75,6 +75,9 @@ struct Question {
     lost_after: bool,
     /// An interim response to it was seen.
     interim: bool,
+    /// How much the client had been sent before this request was answered, but for interim
+    /// responses that were seen: what begins there is the first answer after it.
+    answer_at: Option<Position>,
     answered: bool,
     /// Where this stands for requests in a row of which nothing else is remembered: the first at
     /// `place`, the last until `end`.
@@ -210,6 +213,7 @@ impl<Q, P> Pending<Q, P> {
             end: None,
             lost_after: false,
             interim: false,
+            answer_at: place.ack,
             answered: false,
             run: None,
         };
@@ -330,7 +334,7 @@ impl<Q, P> Pending<Q, P> {
         let Some((index, last)) = candidates.last() else { return Match::Unseen };
         let read_to_its_end = place.ack.is_some() && place.ack == last.end;
         // It is the first thing that the client was sent after it had asked.
-        let comes_first = last.place.ack == Some(place.start);
+        let comes_first = last.answer_at == Some(place.start);
         let took_turns = candidates.windows(2).all(|pair| {
             let (had, next_had) = (pair[0].1.place.ack, pair[1].1.place.ack);
             next_had > had && next_had > Some(hole)
@@ -423,6 +427,9 @@ impl<Q, P> Pending<Q, P> {
             && let Some(question) = self.entries[index].question.as_mut()
         {
             question.interim = true;
+            if question.answer_at == Some(place.start) {
+                question.answer_at = Some(place.end);
+            }
         }
     }
 
