@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test build prometheus check unit docs deny deps test-deps clean
+.PHONY: demo test build prometheus check unit docs deny deps test-deps loss peers clean
 
 demo: build ## Replay the captures in captures/ and show the table
 	target/release/sealwatch replay --quiet captures
@@ -41,6 +41,12 @@ test-deps: deps ## promtool, which holds the metrics to Prometheus's own rules; 
 		systemd:/usr/bin/systemd-analyze procps:/usr/sbin/sysctl chromium:/usr/bin/chromium
 	@command -v npm >/dev/null || ./.ci/install nodejs:/usr/bin/node npm:/usr/bin/npm
 	@./.ci/browser
+
+loss: deps peers ## How much of what is whole in lossy captures is reported, here and elsewhere; a table
+	$(CARGO) bench --locked --bench loss
+
+peers: ## What sealwatch is compared with
+	@./.ci/install tshark:/usr/bin/tshark tcpflow:/usr/bin/tcpflow httpry:/usr/sbin/httpry
 
 clean:
 	$(CARGO) clean
