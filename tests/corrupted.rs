@@ -182,6 +182,7 @@ fn try_variant(capture: &Capture, seed: u64, file: &Path) {
     }
     if run.code == Some(0) || !run.out.is_empty() {
         assert_eq!(packets(&run.out), sum(&run.out, "packets_total"), "{what}: {}", run.out);
+        assert!(run.out.contains("\nsealwatch_ledger_discrepancy 0\n"), "{what}: {}", run.out);
     }
 }
 

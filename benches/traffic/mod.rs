@@ -12,7 +12,9 @@
 //! answer in `Content-Type` (`application/x-N`, which records show) and `X-Id`.
 #![allow(dead_code, unreachable_pub, reason = "each bench and test uses a part")]
 
+pub mod floods;
 pub mod frame;
+pub mod honest;
 pub mod judge;
 pub mod line;
 pub mod random;

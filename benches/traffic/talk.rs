@@ -167,8 +167,7 @@ impl Talk {
         let mut answers = Vec::new();
         for _ in 0..count {
             let (index, body) = self.fetch(shape);
-            requests
-                .push(Part { fresh: self.random.chance(5000), ..self.request(index, "GET", "") });
+            requests.push(Part { fresh: self.random.chance(5000), ..self.request(index, "") });
             answers.push((index, body));
         }
         self.send(shape, CLIENT, think, requests);
@@ -185,11 +184,12 @@ impl Talk {
         if self.random.chance(shape.uploads) {
             return self.upload(shape, index, body, think);
         }
-        let request = self.request(index, if peeks { "HEAD" } else { "GET" }, "");
-        self.send(shape, CLIENT, think, vec![request]);
         if peeks {
+            self.exchanges[index].method = "HEAD";
             body = body.max(1);
         }
+        let request = self.request(index, "");
+        self.send(shape, CLIENT, think, vec![request]);
         let delay = self.delay();
         let answer = self.answer(shape, index, body, peeks);
         self.send(shape, SERVER, delay, answer);
@@ -210,7 +210,7 @@ impl Talk {
         self.exchanges.push(Exchange {
             id,
             host: self.host,
-            upload: false,
+            method: "GET",
             status: 200,
             asked: None,
             applied,
@@ -228,13 +228,13 @@ impl Talk {
         let expects = body > 0 && self.random.chance(shape.expects);
         let refused = expects && self.random.chance(shape.refused);
         let exchange = &mut self.exchanges[index];
-        (exchange.upload, exchange.asked, exchange.applied) = (true, asked, applied);
+        (exchange.method, exchange.asked, exchange.applied) = ("PUT", asked, applied);
         let chunked = body > 0 && self.random.chance(shape.chunked);
         let mut fields = framing(chunked, body);
         if expects {
             fields += "Expect: 100-continue\r\n";
         }
-        let request = self.request(index, "PUT", &fields);
+        let request = self.request(index, &fields);
         if refused {
             self.send(shape, CLIENT, think, vec![request]);
             self.exchanges[index].status = 403;
@@ -261,8 +261,8 @@ impl Talk {
         self.random.between(200_000, 5_000_000)
     }
 
-    fn request(&mut self, index: usize, method: &str, framing: &str) -> Part {
-        let Exchange { id, host, asked, .. } = self.exchanges[index];
+    fn request(&mut self, index: usize, framing: &str) -> Part {
+        let Exchange { id, host, method, asked, .. } = self.exchanges[index];
         let token = if self.random.chance(3000) {
             let length = self.random.between(400, 1200) as usize;
             format!("X-Amz-Security-Token: {}\r\n", "Zm9y".repeat(length / 4))

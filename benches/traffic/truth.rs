@@ -15,7 +15,7 @@ pub struct Place {
 pub struct Exchange {
     pub id: u64,
     pub host: u64,
-    pub upload: bool,
+    pub method: &'static str,
     pub status: u16,
     pub asked: Mode,
     pub applied: Mode,
