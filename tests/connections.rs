@@ -481,6 +481,32 @@ fn an_answer_that_was_only_acknowledged_gives_the_turn_to_the_next_request() {
         .c(get("/3"))
         .s(ok("3", ""));
     assert_eq!(script.hear(), ["/1(0) 1(0)", "/3(0) 3(0)"]);
+    // The other way round: the client acknowledges before it asks again.
+    let script = Script::opened()
+        .c(get("/1"))
+        .s(ok("1", ""))
+        .lose()
+        .c(get("/2"))
+        .lose()
+        .s(ok("2", ""))
+        .c("")
+        .c(get("/3"))
+        .s(ok("3", ""));
+    assert_eq!(script.hear(), ["/1(0) 1(0)", "/3(0) 3(0)"]);
+    // But the text of a request in a body that came after an interim response does not count.
+    let script = Script::opened()
+        .c(get("/1"))
+        .s(ok("1", ""))
+        .lose()
+        .c(put("/2", 100, "Expect: 100-continue\r\n"))
+        .lose()
+        .s("HTTP/1.1 100 Continue\r\n\r\n")
+        .c("")
+        .c(get("/false"))
+        .s(ok("2", ""))
+        .c(get("/3"))
+        .s(ok("3", ""));
+    assert_eq!(script.hear(), ["/1(0) 1(0)", "- 2(0)", "/3(0) 3(0)"]);
 }
 
 #[test]

@@ -326,13 +326,14 @@ impl<T> Flow<T> {
     ) -> Turn {
         let Some(ack) = ack else { return Turn::Possible };
         let [stream, other] = pair(&mut self.streams, direction);
-        let turn = stream.turns.judge(position, ack);
         // A repeated segment carries a newer acknowledgement than when it was first sent.
-        if stream.highest.is_none_or(|highest| position >= highest) {
+        let is_new = stream.highest.is_none_or(|highest| position >= highest);
+        if is_new && other.turns.spoke_unseen(ack, position) {
+            stream.turns.note_heard(position);
+        }
+        let turn = stream.turns.judge(position, ack);
+        if is_new {
             stream.turns.note_own(position, end, ack);
-            if other.turns.spoke_unseen(ack, position) {
-                stream.turns.note_heard(position);
-            }
             // A SYN speaks, too: it says that nothing was received before what it acknowledges.
             if end > position || syn {
                 other.turns.note_other(ack, end);
@@ -410,6 +411,7 @@ impl<T> Flow<T> {
             Given::Gap(n) => {
                 cx.counts.gaps += 1;
                 cx.counts.gap_bytes += n;
+                stream.turns.note_gap();
                 (n, None, Content::Gap(n))
             }
         };
@@ -418,7 +420,7 @@ impl<T> Flow<T> {
         stream.may_begin_later = false;
         stream.near = Some(stream.near.map_or(next, |near| near.max(next)));
         if let Some(ack) = ack {
-            stream.turns.note_given(position, next, ack);
+            stream.turns.note_given(position, ack);
             other.turns.note_given_other(ack);
         }
         let Some(connection) = self.connection.as_mut() else {

@@ -141,10 +141,12 @@ pub(super) struct Turns {
     stood: Option<(Position, Position)>,
     /// The most that it had received there, as far as it said.
     stood_with: Option<Position>,
+    /// Where it last acknowledged and said nothing.
+    listened: Option<Position>,
     /// The newest two places up to which the other end had received when it sent bytes.
     heard: [Option<Position>; 2],
-    /// Where the bytes that were given last ended, and how much their sender had received.
-    given: Option<(Position, Position)>,
+    /// How much the sender of the bytes that were given last had received; none after a gap.
+    given: Option<Position>,
     /// How much of this direction the other end had received when it sent what was given last.
     given_heard: Option<Position>,
 }
@@ -154,6 +156,9 @@ impl Turns {
     /// sender had received up to `peer`.
     pub(super) fn note_own(&mut self, from: Position, to: Position, peer: Position) {
         self.note(from, peer);
+        if from == to {
+            self.listened = Some(from);
+        }
         for place in [from, to] {
             if self.stood.is_none_or(|(stood, _)| place > stood) {
                 self.stood = Some((place, peer));
@@ -211,17 +216,22 @@ impl Turns {
     /// What bytes at `own` are, now that all before them, and all that their sender had received,
     /// was given: what came late is judged as if it had come in order.
     pub(super) fn judge_given(&self, own: Position, peer: Position) -> Turn {
-        let had_less = self.given.is_some_and(|(end, had)| end == own && had < peer);
+        let had_less = self.given.is_some_and(|had| had < peer);
         match self.judge(own, peer) {
             Turn::Possible if had_less || self.given_heard == Some(own) => Turn::Opens,
             turn => turn,
         }
     }
 
-    /// Bytes from `from` to `to` are given; their sender had received up to `peer`.
-    pub(super) fn note_given(&mut self, from: Position, to: Position, peer: Position) {
-        self.note(from, peer);
-        self.given = Some((to, peer));
+    /// Bytes from `own` on are given; their sender had received up to `peer`.
+    pub(super) fn note_given(&mut self, own: Position, peer: Position) {
+        self.note(own, peer);
+        self.given = Some(peer);
+    }
+
+    /// A gap is given.
+    pub(super) fn note_gap(&mut self) {
+        self.given = None;
     }
 
     /// Bytes of the other direction are given, whose sender had received this one up to `own`.
@@ -235,7 +245,8 @@ impl Turns {
             return Turn::Continues;
         }
         let had_less = self.stood.is_some_and(|(stood, had)| stood == own && had < peer);
-        if had_less || self.heard.contains(&Some(own)) { Turn::Opens } else { Turn::Possible }
+        let gave_way = self.heard.contains(&Some(own)) || self.listened == Some(own);
+        if had_less || gave_way { Turn::Opens } else { Turn::Possible }
     }
 }
 
