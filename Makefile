@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test build prometheus check unit docs deny deps test-deps loss peers clean
+.PHONY: demo test build prometheus check unit docs deny deps test-deps loss peers floods soak clean
 
 demo: build ## Replay the captures in captures/ and show the table
 	target/release/sealwatch replay --quiet captures
@@ -44,6 +44,13 @@ test-deps: deps ## promtool, which holds the metrics to Prometheus's own rules; 
 
 loss: deps peers ## How much of what is whole in lossy captures is reported, here and elsewhere; a table
 	$(CARGO) bench --locked --bench loss
+
+floods: deps ## What floods take of memory, and whether honest clients beside them count; a table
+	$(CARGO) bench --locked --bench floods
+
+HOURS ?= 6
+soak: deps ## So many hours of traffic with churn and faults: memory stays flat, honest traffic is exact
+	SEALWATCH_HOURS=$(HOURS) $(CARGO) bench --locked --bench soak
 
 peers: ## What sealwatch is compared with
 	@./.ci/install tshark:/usr/bin/tshark tcpflow:/usr/bin/tcpflow httpry:/usr/sbin/httpry

@@ -105,6 +105,20 @@ pub const KINDS: [Kind; 6] = [
     },
 ];
 
+/// A million connections, each idle after one exchange: no flood, but what one takes.
+pub const IDLE: Kind = Kind {
+    name: "idle connections",
+    bound: "connections",
+    frames: 3_000_000,
+    small: 0,
+    tight: &["--max-connections", "2000000", "--max-half-open", "2000000"],
+    make: idle,
+};
+
+/// A million that never carried data.
+pub const EMPTY: Kind =
+    Kind { name: "empty connections", frames: 1_000_000, make: half_open, ..IDLE };
+
 /// The client of a flood's connection of that number.
 fn client(number: u64) -> End {
     let [.., a, b, c] = (number / 50_000).to_be_bytes();
@@ -132,10 +146,20 @@ fn half_open(_: u64) -> Box<dyn FnMut(u64, &mut Random, &mut Vec<u8>)> {
 
 /// Connections with one exchange each, each with another host.
 fn host_names(_: u64) -> Box<dyn FnMut(u64, &mut Random, &mut Vec<u8>)> {
-    Box::new(|index, _, frame| {
+    one_exchange_each(|number| number)
+}
+
+/// The same, all with one host.
+fn idle(_: u64) -> Box<dyn FnMut(u64, &mut Random, &mut Vec<u8>)> {
+    one_exchange_each(|_| 0)
+}
+
+fn one_exchange_each(host: fn(u64) -> u64) -> Box<dyn FnMut(u64, &mut Random, &mut Vec<u8>)> {
+    Box::new(move |index, _, frame| {
         let number = index / 3;
         let request = format!(
-            "GET /b/k HTTP/1.1\r\nHost: host-{number}.flood.example\r\nX-Amz-Date: d\r\n\r\n"
+            "GET /b/k HTTP/1.1\r\nHost: host-{}.flood.example\r\nX-Amz-Date: d\r\n\r\n",
+            host(number)
         );
         match index % 3 {
             0 => from_client(frame, number, 0, SYN, b""),

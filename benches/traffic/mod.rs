@@ -22,6 +22,7 @@ pub mod run;
 pub mod talk;
 pub mod truth;
 
+use honest::Expected;
 use line::Line;
 use random::Random;
 use std::cmp::Reverse;
@@ -98,7 +99,8 @@ pub struct Shape {
     pub think: u64,
     /// When it begins, in nanoseconds.
     pub from: i64,
-    /// Which network clients are in: `10.net.…` and on.
+    /// Which network clients are in: `10.net.…` and on. The hosts of network 0 are
+    /// `store-N.example`, those of others `net-N.example`.
     pub net: u8,
 }
 
@@ -158,6 +160,8 @@ pub struct Traffic {
     /// The next connection's number.
     connection: u64,
     over: Vec<Truth>,
+    /// What is to be counted, where that is all that is kept of connections that ended.
+    expected: Option<Expected>,
 }
 
 impl Traffic {
@@ -171,12 +175,23 @@ impl Traffic {
             exchange: 0,
             connection: 0,
             over: Vec::new(),
+            expected: None,
         };
         for slot in 0..shape.connections {
             let start = shape.from + traffic.random.below(shape.think) as i64;
             traffic.open(slot, start);
         }
         traffic
+    }
+
+    /// The same, of which only what is to be counted is kept.
+    pub fn counting(shape: Shape, wire: Wire) -> Self {
+        Self { expected: Some(Expected::default()), ..Self::new(shape, wire) }
+    }
+
+    /// What is to be counted of the connections that ended.
+    pub fn expected(&self) -> Expected {
+        self.expected.clone().unwrap_or_default()
     }
 
     fn open(&mut self, slot: usize, time: i64) {
@@ -211,7 +226,11 @@ impl Source for Traffic {
                 return Some(time);
             }
             let time = line.time() + self.random.below(self.shape.think) as i64;
-            self.over.extend(self.lines[slot].take().map(Line::into_truth));
+            let over = self.lines[slot].take().map(Line::into_truth);
+            match self.expected.as_mut() {
+                Some(expected) => expected.add(over.as_slice()),
+                None => self.over.extend(over),
+            }
             self.open(slot, time);
         }
     }

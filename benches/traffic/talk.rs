@@ -91,6 +91,8 @@ pub struct Talk {
     /// Segments with payload that each end has sent.
     segments: [u32; 2],
     host: u64,
+    /// How hosts are called.
+    name: &'static str,
     pipelines: bool,
     opened: bool,
     closed: bool,
@@ -101,6 +103,7 @@ impl Talk {
         let mut random = Random(seed);
         let isn = [random.next() as u32, random.next() as u32];
         let host = random.below(shape.hosts);
+        let name = if shape.net == 0 { "store" } else { "net" };
         let pipelines = random.chance(shape.pipelined);
         Self {
             random,
@@ -112,6 +115,7 @@ impl Talk {
             acked: [0, 0],
             segments: [0, 0],
             host,
+            name,
             pipelines,
             opened: false,
             closed: false,
@@ -270,11 +274,12 @@ impl Talk {
             String::new()
         };
         let text = format!(
-            "{method} /bucket/{id} HTTP/1.1\r\nHost: store-{host}.example\r\n\
+            "{method} /bucket/{id} HTTP/1.1\r\nHost: {name}-{host}.example\r\n\
              User-Agent: Boto3/1.34.0 md/Botocore#1.34.0 ua/2.0 os/linux#6.1 lang/python#3.11\r\n\
              X-Amz-Date: 20261125T000000Z\r\n{token}{mode}\
              Authorization: AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261125/us-east-1/s3/\
              aws4_request, SignedHeaders=host;x-amz-date, Signature={id:064x}\r\n{framing}\r\n",
+            name = self.name,
             mode = mode_field(asked),
         );
         Part { content: Content::Text(text), fresh: true, head: Some(index) }
