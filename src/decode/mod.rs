@@ -106,18 +106,15 @@ impl Decoder {
     pub fn decode<'a>(&'a mut self, packet: &Packet<'a>) -> Result<Segment<'a>, PacketFate> {
         let Self { config, fragments, rebuilt, counts, quic } = self;
         *quic = None;
-        let found = match find(config, fragments, rebuilt, counts, packet) {
+        let mut cut_short = (packet.data.len() as u64) < u64::from(packet.wire_len);
+        let found = match find(config, fragments, rebuilt, counts, packet, &mut cut_short) {
             Ok(Found::Segment(segment)) => Ok(segment),
             Ok(Found::Quic(datagram)) => {
                 *quic = Some(datagram);
                 Err(PacketFate::NotTcp)
             }
             // Nothing was cut off: the packet itself ends within its headers.
-            Err(PacketFate::Truncated)
-                if packet.data.len() as u64 >= u64::from(packet.wire_len) =>
-            {
-                Err(PacketFate::Malformed)
-            }
+            Err(PacketFate::Truncated) if !cut_short => Err(PacketFate::Malformed),
             Err(fate) => Err(fate),
         };
         counts.add(found.as_ref().err().copied().unwrap_or(PacketFate::Segment));
@@ -158,13 +155,15 @@ impl Decoder {
     }
 }
 
-/// The way of a packet, through every tunnel to the segment.
+/// The way of a packet, through every tunnel to the segment. `cut_short` becomes true where other
+/// fragments of it were.
 fn find<'a>(
     config: &Config,
     fragments: &mut Fragments,
     rebuilt: &'a mut [Vec<u8>; MAX_REBUILT],
     counts: &mut PacketCounts,
     packet: &Packet<'a>,
+    cut_short: &mut bool,
 ) -> Result<Found<'a>, PacketFate> {
     let mut frame = link::frame(packet)?;
     let mut tunnel = None;
@@ -179,6 +178,7 @@ fn find<'a>(
             let (whole, lost) = fragments.add(packet.time, &datagram, place, rebuilt);
             counts.revise(PacketFate::Fragment, PacketFate::FragmentLost, expired + lost);
             datagram = whole?;
+            *cut_short |= datagram.missing > 0;
         }
         let (protocol, payload) = ip::upper_layer(&datagram)?;
         let key_tunnel = if config.key_holds_tunnel { tunnel } else { None };

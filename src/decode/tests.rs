@@ -367,6 +367,16 @@ fn the_first_bytes_of_overlapping_fragments_stay() {
 }
 
 #[test]
+fn a_header_that_was_cut_off_in_an_earlier_fragment_is_not_malformed() {
+    let pieces = fragments(&v4(TEXT), 3, 1);
+    let mut decoder = Decoder::new(Config::default());
+    let first = Packet { data: &pieces[0][..30], ..packet(LinkType::RAW, &pieces[0]) };
+    assert_eq!(decode_with(&mut decoder, &first), Err(PacketFate::Fragment));
+    let last = packet(LinkType::RAW, &pieces[1]);
+    assert_eq!(decode_with(&mut decoder, &last), Err(PacketFate::Truncated));
+}
+
+#[test]
 fn a_fragment_that_was_captured_short_leaves_a_known_gap() {
     let pieces = fragments(&v4(TEXT), 3, 1);
     let mut decoder = Decoder::new(Config::default());
