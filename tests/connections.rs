@@ -176,6 +176,14 @@ fn the_first_answer_after_a_request_of_unknown_end_is_its_answer() {
 }
 
 #[test]
+fn after_a_loss_a_request_looks_like_one_also_where_it_comes_in_pieces() {
+    let script = || Script::opened().c(get("/1")).s(ok("1", "")).lose().c(get("/2")).s(ok("2", ""));
+    let expected = ["/1(0) 1(0)", "- 2(0)"];
+    assert_eq!(script().c("I /false HTTP/1.1\r\nHost: h\r\n\r\n").hear(), expected);
+    assert_eq!(script().c("I").c(" /false HTTP/1.1\r\nHost: h\r\n\r\n").hear(), expected);
+}
+
+#[test]
 fn one_side_only() {
     let script = Script::opened().c(get("/1")).s(ok("1", "abc")).c(get("/2")).s(ok("2", ""));
     assert_eq!(script.hear_one_side(true), ["/1(0) -", "/2(0) -"]);

@@ -3,7 +3,7 @@
 use super::Reader;
 use super::body::{Body, Stop};
 use super::half::{Half, Otherwise, Start, State, Why};
-use super::head::{self, Guess};
+use super::head::{self, Guess, Kind};
 use super::pairing::{Pending, Serial};
 use super::session::{Connection, Cursor, Http, Session};
 use super::tls::{self, Hello};
@@ -181,14 +181,20 @@ impl<R: Reader> Session<'_, R> {
         match found {
             // What HTTP/2 begins with looks like a whole head before it is all there.
             Ok(end) if head::guess(bytes) != Guess::Undecided => {
-                if self.is_too_long(end) || !self.read_head(&bytes[..end]) {
+                if self.is_too_long(end)
+                    || !still_opens(otherwise, bytes)
+                    || !self.read_head(&bytes[..end])
+                {
                     return self.reject(cursor, otherwise, bytes, held);
                 }
                 cursor.turn = Turn::Continues;
                 end - held
             }
             found => {
-                if !self.promising(bytes) || self.is_too_long(bytes.len()) {
+                if !still_opens(otherwise, bytes)
+                    || !self.promising(bytes)
+                    || self.is_too_long(bytes.len())
+                {
                     return self.reject(cursor, otherwise, bytes, held);
                 }
                 if held == 0 {
@@ -255,7 +261,7 @@ impl<R: Reader> Session<'_, R> {
                     self.pass_closed(why, held);
                 }
             }
-            Otherwise::Broken => {
+            Otherwise::Broken | Otherwise::Instead => {
                 self.lose(start.position);
                 self.pass_lost(n);
             }
@@ -422,4 +428,12 @@ impl<R: Reader> Session<'_, R> {
             _ => Demand::Look,
         }
     }
+}
+
+/// Whether a head that was begun on its first bytes alone, which may have been few, is one by all
+/// that there are now: else it would depend on how segments are cut what is taken for a message.
+fn still_opens(otherwise: Otherwise, bytes: &[u8]) -> bool {
+    !otherwise.is_doubted()
+        || head::may_open(Kind::Request, bytes)
+        || head::may_open(Kind::Response, bytes)
 }

@@ -37,10 +37,20 @@ pub(super) enum Otherwise {
     NotHttp,
     /// Bytes at a message boundary that are no message: the place is lost.
     Broken,
+    /// Bytes in place of a body that need not come: the place is lost.
+    Instead,
     /// Bytes of a direction that is lost anyway.
     StillLost,
     /// Bytes of a body that ends with its direction.
     Content(Serial),
+}
+
+impl Otherwise {
+    /// Whether the framing alone does not say that a message begins, so that what does must look
+    /// more like one.
+    pub(super) const fn is_doubted(self) -> bool {
+        matches!(self, Self::Instead | Self::StillLost | Self::Content(_))
+    }
 }
 
 /// Why a direction is not looked at.

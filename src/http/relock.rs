@@ -88,11 +88,11 @@ impl<R: Reader> Session<'_, R> {
                 }
                 let (pending, over) = (&mut self.connection.pending, &mut self.http.over);
                 pending.request_replaced(of, cursor.start.position, over);
-                self.half().begin(cursor.start, Otherwise::Broken);
+                self.half().begin(cursor.start, Otherwise::Instead);
             }
             Some(Kind::Response) if doubtful => {
                 self.message_over(of, cursor.start.position);
-                self.half().begin(cursor.start, Otherwise::Broken);
+                self.half().begin(cursor.start, Otherwise::Instead);
             }
             _ => {
                 let place = place(cursor.start, 1);
