@@ -557,6 +557,20 @@ fn a_head_cut_into_single_bytes() {
 }
 
 #[test]
+fn a_first_line_is_read_the_same_whole_or_in_pieces() {
+    // One that only the line after it would complete; one with a bare CR for a space.
+    let cases = [
+        ("GET /1\r\n HTTP/1.1\r\nHost: h\r\n\r\n", &[][..]),
+        ("GET /1\rHTTP/1.1\r\n\r\n", &["/1(0) -"]),
+    ];
+    for (head, expected) in cases {
+        assert_eq!(Script::opened().c(head).hear(), expected, "{head:?}");
+        let pieces = head.bytes().fold(Script::opened(), |script, byte| script.c([byte]));
+        assert_eq!(pieces.hear(), expected, "{head:?} in pieces");
+    }
+}
+
+#[test]
 fn framing_that_contradicts_itself_is_believed_by_nobody() {
     let head = "POST /1 HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n";
     let script = Script::opened()

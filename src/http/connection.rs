@@ -183,6 +183,7 @@ impl<R: Reader> Session<'_, R> {
             Ok(end) if head::guess(bytes) != Guess::Undecided => {
                 if self.is_too_long(end)
                     || !still_opens(otherwise, bytes)
+                    || !self.promising(&bytes[..end])
                     || !self.read_head(&bytes[..end])
                 {
                     return self.reject(cursor, otherwise, bytes, held);
@@ -215,7 +216,8 @@ impl<R: Reader> Session<'_, R> {
         too_long
     }
 
-    /// Whether an incomplete head may still become one.
+    /// Whether a head may be one by its first line, as far as that is there. (Lines that follow may
+    /// fold; what a first line would become by that, does not count: RFC 9112 §5.2 is about fields.)
     fn promising(&self, bytes: &[u8]) -> bool {
         match (head::guess(bytes), self.kind()) {
             (Guess::Undecided, _) => true,

@@ -152,7 +152,7 @@ pub(super) fn first_line_fits(kind: Kind, bytes: &[u8]) -> bool {
         Kind::Request => {
             words.nth(2).is_some() && {
                 let line = bytes[..end].trim_ascii_end();
-                line.rsplit(|b| *b == b' ').next().is_some_and(is_version)
+                line.rsplit(|b| matches!(b, b' ' | b'\r')).next().is_some_and(is_version)
             }
         }
     }
