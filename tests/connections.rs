@@ -557,6 +557,17 @@ fn a_head_cut_into_single_bytes() {
 }
 
 #[test]
+fn what_may_be_the_rest_of_a_request_begins_none_also_where_it_begins_like_an_answer() {
+    let script = || {
+        let expect = put("/1", 200, "Expect: 100-continue\r\n");
+        let script = Script::opened().lose().c(expect);
+        script.lose().s("HTTP/1.1 100 Con").s("tinue\r\n\r\n")
+    };
+    assert_eq!(script().c("HTT /false HTTP/1.1\r\nHost: h\r\n\r\n").hear(), [""; 0]);
+    assert_eq!(script().c("HTT").c(" /false HTTP/1.1\r\nHost: h\r\n\r\n").hear(), [""; 0]);
+}
+
+#[test]
 fn a_first_line_is_read_the_same_whole_or_in_pieces() {
     // One that only the line after it would complete; one with a bare CR for a space.
     let cases = [

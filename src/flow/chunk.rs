@@ -81,8 +81,9 @@ pub struct Standing {
 ///
 /// For each connection: [`open`](Self::open) once; then chunks of both directions, each
 /// direction's without overlap and without holes other than [`Content::Gap`];
-/// [`end`](Self::end) at most once for a direction, after its last chunk;
-/// [`close`](Self::close) once.
+/// [`end`](Self::end) at most once for a direction, after the chunks before its FIN;
+/// [`close`](Self::close) once. (A FIN may be made up, like all else. Chunks that come after the end
+/// of their direction are what was sent in spite of one.)
 pub trait Consumer {
     /// What the consumer remembers of a connection.
     type Connection;

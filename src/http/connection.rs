@@ -150,7 +150,8 @@ impl<R: Reader> Session<'_, R> {
     fn while_lost(&mut self, cursor: &mut Cursor, rest: &[u8]) -> usize {
         if self.may_relock(cursor, rest) {
             cursor.turn = Turn::Continues;
-            self.half().begin(cursor.start, Otherwise::StillLost);
+            let asks = !self.follows_interim(cursor);
+            self.half().begin(cursor.start, Otherwise::StillLost { asks });
             return 0;
         }
         if self.connection.client.is_none()
@@ -267,7 +268,7 @@ impl<R: Reader> Session<'_, R> {
                 self.lose(start.position);
                 self.pass_lost(n);
             }
-            Otherwise::StillLost => {
+            Otherwise::StillLost { .. } => {
                 self.half().state = State::Lost;
                 self.pass_lost(n);
             }
@@ -435,7 +436,8 @@ impl<R: Reader> Session<'_, R> {
 /// Whether a head that was begun on its first bytes alone, which may have been few, is one by all
 /// that there are now: else it would depend on how segments are cut what is taken for a message.
 fn still_opens(otherwise: Otherwise, bytes: &[u8]) -> bool {
+    let asks = otherwise != Otherwise::StillLost { asks: false };
     !otherwise.is_doubted()
-        || head::may_open(Kind::Request, bytes)
+        || (asks && head::may_open(Kind::Request, bytes))
         || head::may_open(Kind::Response, bytes)
 }

@@ -40,7 +40,10 @@ pub(super) enum Otherwise {
     /// Bytes in place of a body that need not come: the place is lost.
     Instead,
     /// Bytes of a direction that is lost anyway.
-    StillLost,
+    StillLost {
+        /// Whether they may be a request: not where the body of one may go on.
+        asks: bool,
+    },
     /// Bytes of a body that ends with its direction.
     Content(Serial),
 }
@@ -49,7 +52,7 @@ impl Otherwise {
     /// Whether the framing alone does not say that a message begins, so that what does must look
     /// more like one.
     pub(super) const fn is_doubted(self) -> bool {
-        matches!(self, Self::Instead | Self::StillLost | Self::Content(_))
+        matches!(self, Self::Instead | Self::StillLost { .. } | Self::Content(_))
     }
 }
 

@@ -40,7 +40,7 @@ impl<R: Reader> Session<'_, R> {
     /// Whether what a client sends here is the rest of a
     /// request that it was told to go on with (or may have been told, where so little is missing
     /// that it can have been an interim response).
-    fn follows_interim(&self, cursor: &Cursor) -> bool {
+    pub(super) fn follows_interim(&self, cursor: &Cursor) -> bool {
         let since_interim = match (self.connection.interim, cursor.start.ack) {
             (Some(interim), Some(ack)) => ack.since(interim),
             _ => 0,

@@ -166,7 +166,8 @@ impl<R: Reader> Session<'_, R> {
 
     /// This direction's place in the framing is lost from `position` on.
     pub(super) fn lose(&mut self, position: Position) {
-        let lost = matches!(self.half().state, State::Lost | State::Head(Otherwise::StillLost));
+        let lost =
+            matches!(self.half().state, State::Lost | State::Head(Otherwise::StillLost { .. }));
         if self.connection.client.is_some() && !lost {
             self.http.counts.losses += 1;
         }
