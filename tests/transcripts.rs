@@ -4,9 +4,9 @@ mod support;
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use std::collections::BTreeSet;
-use support::conversation::{Conversation, Faults, Packet, Random, Shape, is_whole, spoil, talk};
+use support::conversation::{Conversation, Faults, Random, Shape, spoil, talk};
 use support::listener::{Heard, listen};
+use support::oracle::{self, recall};
 
 fn shapes() -> impl Strategy<Value = Shape> {
     (
@@ -42,41 +42,7 @@ fn without_status(mut heard: Vec<Heard>) -> Vec<Heard> {
 
 /// Every pair is a true one, and nothing is heard twice.
 fn check_precision(conversation: &Conversation, heard: &[Heard]) -> Result<(), TestCaseError> {
-    let mut requests = BTreeSet::new();
-    let mut answers = BTreeSet::new();
-    for one in heard {
-        let asked = one.target.as_ref().map(|target| target.trim_start_matches('/').to_owned());
-        for id in [&asked, &one.answer].into_iter().flatten() {
-            let id: usize =
-                id.parse().map_err(|_| TestCaseError::fail(format!("invented: {one:?}")))?;
-            prop_assert!(id < conversation.truth.len(), "invented: {:?}", one);
-        }
-        if let (Some(asked), Some(answer)) = (&asked, &one.answer) {
-            prop_assert_eq!(asked, answer, "mispaired: {:?}", one);
-        }
-        if let Some(asked) = asked {
-            prop_assert!(requests.insert(asked), "heard twice: {:?}", one);
-        }
-        if let Some(answer) = one.answer.clone() {
-            prop_assert!(answers.insert(answer), "heard twice: {:?}", one);
-        }
-    }
-    Ok(())
-}
-
-/// The exchanges whose two heads are whole, and those among them that were heard as one.
-fn recall(
-    conversation: &Conversation,
-    packets: &[Packet],
-    heard: &[Heard],
-) -> (BTreeSet<usize>, BTreeSet<usize>) {
-    let whole = conversation.truth.iter().filter(|truth| {
-        is_whole(conversation, packets, true, truth.request_head)
-            && is_whole(conversation, packets, false, truth.response_head)
-    });
-    let paired = heard.iter().filter(|one| one.target.is_some() && one.answer.is_some());
-    let id = |one: &Heard| one.answer.as_ref().and_then(|id| id.parse().ok());
-    (whole.map(|truth| truth.id).collect(), paired.filter_map(id).collect())
+    oracle::check_precision(conversation.truth.len(), heard).map_err(TestCaseError::fail)
 }
 
 proptest! {

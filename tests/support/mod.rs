@@ -8,6 +8,7 @@ pub mod counts;
 pub mod frames;
 pub mod listener;
 pub mod mirror;
+pub mod oracle;
 pub mod payload;
 pub mod pcap;
 pub mod prometheus;
