@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::listener::listen_for;
+use support::listener::{gaps, listen_for};
 use support::script::Script;
 
 fn get(path: &str) -> String {
@@ -397,6 +397,16 @@ fn repeated_segments_after_the_end_are_no_new_connection() {
         packets.push(again);
     });
     assert_eq!(script.hear(), ["/1(0) 1(0)"]);
+}
+
+#[test]
+fn nothing_is_missing_behind_the_end() {
+    let script =
+        Script::opened().c(get("/1")).s(ok("1", "")).c_fin().s_fin().c("far").edit(|packets| {
+            let last = packets.len() - 1;
+            packets[last].seq = packets[last].seq.wrapping_add(1000);
+        });
+    assert_eq!((script.hear(), gaps(&script.packets)), (vec!["/1(0) 1(0)".to_owned()], 0));
 }
 
 #[test]

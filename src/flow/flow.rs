@@ -409,8 +409,6 @@ impl<T> Flow<T> {
             }
             Given::Passed(n) => (n, ack, Content::Passed(n)),
             Given::Gap(n) => {
-                cx.counts.gaps += 1;
-                cx.counts.gap_bytes += n;
                 stream.turns.note_gap();
                 (n, None, Content::Gap(n))
             }
@@ -423,11 +421,16 @@ impl<T> Flow<T> {
             stream.turns.note_given(position, ack);
             other.turns.note_given_other(ack);
         }
+        let is_gap = matches!(content, Content::Gap(_));
         let Some(connection) = self.connection.as_mut() else {
-            // Sent after both ends had said that they were done.
-            cx.counts.stray_bytes += if matches!(content, Content::Gap(_)) { 0 } else { length };
+            // Sent after both ends had said that they were done: nothing of theirs is missing.
+            cx.counts.stray_bytes += if is_gap { 0 } else { length };
             return;
         };
+        if is_gap {
+            cx.counts.gaps += 1;
+            cx.counts.gap_bytes += length;
+        }
         let chunk = Chunk { direction, position, time, ack, content };
         match cx.consumer.chunk(connection, cx.key, chunk) {
             Demand::Look => {}

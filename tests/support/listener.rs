@@ -62,12 +62,14 @@ impl Reader for Listener {
     }
 }
 
+fn table() -> FlowTable<Http<Listener>> {
+    let http = Http::new(Listener::default(), sealwatch::http::Limits::default());
+    FlowTable::new(http, Limits::default())
+}
+
 /// Listens to one connection's packets, and on for a while after the last; not to the end.
 pub fn listen_for(packets: &[Packet], seconds: i64) -> Vec<Heard> {
-    let mut table = FlowTable::new(
-        Http::new(Listener::default(), sealwatch::http::Limits::default()),
-        Limits::default(),
-    );
+    let mut table = table();
     for packet in packets {
         packet.with(endpoint(1, 40_000), endpoint(2, 80), |segment| table.segment(segment));
     }
@@ -79,10 +81,7 @@ pub fn listen_for(packets: &[Packet], seconds: i64) -> Vec<Heard> {
 
 /// Listens to one connection's packets, to the end; checks that every byte has one fate.
 pub fn listen(packets: &[Packet]) -> Vec<Heard> {
-    let mut table = FlowTable::new(
-        Http::new(Listener::default(), sealwatch::http::Limits::default()),
-        Limits::default(),
-    );
+    let mut table = table();
     for packet in packets {
         packet.with(endpoint(1, 40_000), endpoint(2, 80), |segment| table.segment(segment));
     }
@@ -101,4 +100,14 @@ pub fn listen(packets: &[Packet]) -> Vec<Heard> {
     assert_eq!(flow.payload_bytes, sent, "bytes taken in");
     assert_eq!(flow.payload_bytes, fates, "fates of bytes: {flow:?} {http:?}");
     std::mem::take(&mut table.consumer().reader.heard)
+}
+
+/// How many gaps one connection's packets are said to have.
+pub fn gaps(packets: &[Packet]) -> u64 {
+    let mut table = table();
+    for packet in packets {
+        packet.with(endpoint(1, 40_000), endpoint(2, 80), |segment| table.segment(segment));
+    }
+    table.close();
+    table.counts().gaps
 }
