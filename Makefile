@@ -3,12 +3,12 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test build prometheus check unit docs deny deps test-deps loss peers floods soak clean
+.PHONY: demo test build prometheus check unit fuzz-corpus fuzz docs deny deps test-deps loss peers floods soak clean
 
 demo: build ## Replay the captures in captures/ and show the table
 	target/release/sealwatch replay --quiet captures
 
-test: test-deps check unit docs ## Everything that CI runs
+test: test-deps check unit fuzz-corpus docs ## Everything that CI runs
 
 build: deps ## The binary, at target/release/sealwatch
 	$(CARGO) build --release --locked
@@ -22,6 +22,23 @@ check: deps
 
 unit: deps
 	$(CARGO) test --locked
+
+FUZZ = --manifest-path fuzz/Cargo.toml --target-dir target --locked
+
+fuzz-corpus: deps ## Replay what fuzzing found worth keeping; takes no fuzzer, and no nightly
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
+	$(CARGO) clippy $(FUZZ) --all-targets -- -D warnings
+	$(CARGO) test $(FUZZ)
+
+TARGET ?= pipeline
+MINUTES ?= 10
+SANITIZER ?= none
+
+fuzz: deps ## Look for more: make fuzz TARGET=decode MINUTES=30; takes nightly and cargo-fuzz
+	@mkdir -p fuzz/work/$(TARGET)
+	cd fuzz && $(CARGO) +nightly fuzz run --sanitizer $(SANITIZER) $(TARGET) \
+		work/$(TARGET) corpus/$(TARGET) -- -max_total_time=$$(($(MINUTES) * 60)) -timeout=30 \
+		$$(test ! -e $(TARGET).dict || echo -dict=$(TARGET).dict)
 
 docs: deps
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items

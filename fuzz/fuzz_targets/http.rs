@@ -1,0 +1,3 @@
+//! Fuzzes `sealwatch_fuzz::http`.
+#![cfg_attr(fuzzing, no_main)]
+sealwatch_fuzz::target!(http);

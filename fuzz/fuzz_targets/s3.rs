@@ -1,0 +1,3 @@
+//! Fuzzes `sealwatch_fuzz::s3`.
+#![cfg_attr(fuzzing, no_main)]
+sealwatch_fuzz::target!(s3);

@@ -1,0 +1,145 @@
+//! Target: a capture file of any bytes, plain or packed, through the capture room and all that
+//! follow it.
+//!
+//! What must hold:
+//! - a packet is never longer than it was on the wire, and no longer than any file may say;
+//! - a plain file has no more packets than it has room for their headers;
+//! - every packet has one fate, every payload byte too, and there is no more payload than packets;
+//! - what is wrong with a file is said of that file, and once;
+//! - of a file that is cut off somewhere, the packets up to there are read, and no others.
+
+use rustix::fs::MemfdFlags;
+use sealwatch::capture::{CaptureFiles, Drops, First, Next, Packet, PacketSource};
+use sealwatch::pipeline::{self, Event, Pace};
+use sealwatch::tally::{Limits, Tally};
+use sealwatch::{capture::CaptureError, decode, flow, s3};
+use std::convert::Infallible;
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+/// How many packets are read at most: a few packed bytes can hold millions.
+const MAX_PACKETS: u64 = 4096;
+/// The most that libpcap takes for one packet (`MAXIMUM_SNAPLEN` there, but for D-Bus and USB).
+const MAX_PACKET: usize = 128 << 20;
+/// The least that a packet takes in a file: a record header of pcap. (A block of pcapng is 12
+/// bytes long at least, and one that holds a packet 16.)
+const RECORD_HEADER: usize = 16;
+
+/// The target.
+pub fn run(data: &[u8]) {
+    let read = read(data);
+    let is_packed = matches!(data, [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..])
+        || matches!(data, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]);
+    if !is_packed {
+        assert!(read.packets.len() * RECORD_HEADER <= data.len(), "packets from nowhere");
+    }
+    // One may be about the file's link type.
+    assert!(read.problems.len() <= 2, "{:?}", read.problems);
+    let until = cut(data);
+    let part = self::read(&data[..until]).packets;
+    assert!(
+        read.packets.starts_with(&part),
+        "of {until} of {} bytes: {part:?}, then {:?}",
+        data.len(),
+        read.packets
+    );
+}
+
+/// Where to cut a file off: anywhere, but for the same file at the same place.
+fn cut(data: &[u8]) -> usize {
+    let mix = |sum: usize, byte: &u8| sum.wrapping_mul(31).wrapping_add(usize::from(*byte));
+    data.iter().fold(data.len(), mix) % (data.len() + 1)
+}
+
+/// A packet as far as it is compared: time, link type, wire length, bytes.
+type Seen = (i64, i32, u32, Vec<u8>);
+
+struct Read {
+    packets: Vec<Seen>,
+    problems: Vec<CaptureError>,
+}
+
+/// Reads a file through the whole pipeline.
+fn read(data: &[u8]) -> Read {
+    let file = memory_file(data);
+    let source = First::new(CaptureFiles::open(&[path(&file)], None), MAX_PACKETS);
+    let packets = Mutex::new(Vec::new());
+    let tally = Mutex::new(Tally::new(Limits {
+        max_hosts: 64,
+        max_buckets: Some(64),
+        ..Limits::default()
+    }));
+    let mut problems = Vec::new();
+    let watched = Watched { source, packets: &packets };
+    let Ok(()) = pipeline::run(vec![watched], &config(), &tally, |event| {
+        if let Event::Problem(problem) = event {
+            assert_eq!(problem.path, path(&file));
+            problems.push(problem);
+        }
+        Ok::<(), Infallible>(())
+    });
+    let packets = packets.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let ledger = tally.into_inner().unwrap_or_else(PoisonError::into_inner).ledger;
+    let captured: usize = packets.iter().map(|(_, _, _, data): &Seen| data.len()).sum();
+    assert_eq!(ledger.packets.total(), packets.len() as u64, "packets: {ledger:?}");
+    assert_eq!(ledger.discrepancy(), 0, "payload bytes: {ledger:?}");
+    assert_eq!(ledger.flow.buffered_bytes, 0, "{ledger:?}");
+    assert!(ledger.flow.payload_bytes <= captured as u64, "payload from nowhere: {ledger:?}");
+    Read { packets, problems }
+}
+
+fn config() -> pipeline::Config {
+    pipeline::Config {
+        workers: 1,
+        pace: Pace::Lossless,
+        told_by: None,
+        dedup_segments: None,
+        http: sealwatch::http::Limits::default(),
+        decode: decode::Config::default(),
+        flow: flow::Limits::default(),
+        s3: s3::Config::default(),
+    }
+}
+
+/// A source, and what it gave.
+struct Watched<'p, S> {
+    source: S,
+    packets: &'p Mutex<Vec<Seen>>,
+}
+
+impl<S: PacketSource> PacketSource for Watched<'_, S> {
+    fn next(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Result<Next, CaptureError> {
+        let mut packets = self.packets.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = packets.len();
+        let next = self.source.next(&mut |packet| {
+            assert!(packet.data.len() <= packet.wire_len as usize, "more than there was");
+            assert!(packet.data.len() <= MAX_PACKET, "too long");
+            let (time, link) = (packet.time.as_nanos(), packet.link_type.0);
+            packets.push((time, link, packet.wire_len, packet.data.to_vec()));
+            take(packet);
+        });
+        let given = packets.len() - before;
+        assert_eq!(given, usize::from(matches!(next, Ok(Next::Packet))), "given: {given}");
+        next
+    }
+
+    fn drops(&mut self) -> Drops {
+        self.source.drops()
+    }
+}
+
+/// A file without a name.
+pub fn memory_file(data: &[u8]) -> File {
+    let file = rustix::fs::memfd_create("capture", MemfdFlags::CLOEXEC);
+    let mut file = File::from(file.expect("there is memory for a file"));
+    file.write_all(data).expect("it can be written");
+    file
+}
+
+/// How it can be opened all the same.
+pub fn path(file: &File) -> PathBuf {
+    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
+}

@@ -1,0 +1,165 @@
+//! What was said, against what is reported.
+//!
+//! Always:
+//! - no exchange is reported that was not there, none twice, and no request with another's answer;
+//! - what is said of an exchange is true: its status, its modes, bodies no longer than they were;
+//! - every packet and every payload byte has one fate, and no more is called missing than is;
+//! - what is not reported though its heads were captured, is not missed silently: its halves are
+//!   reported apart, or the ledger tells of a loss.
+//!
+//! Where nothing was lost, every exchange is reported, with its bodies; and where nothing was
+//! lost but content of bodies, every one is, too.
+//!
+//! Where more was lost, two ends that take turns are understood again with the second exchange
+//! that was captured whole, at the latest.
+//!
+//! Not asked for is what nobody can tell who joined a connection later:
+//! that text in a body is no message.
+
+use super::talk::{Facts, Said};
+use super::wire::Tapped;
+use super::{Frame, Outcome};
+use crate::support::conversation::Truth;
+use crate::support::listener::Heard;
+use crate::support::oracle::check_precision;
+use sealwatch::decode::PacketFate;
+use sealwatch::s3::{Mode, Record};
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// Checks everything.
+pub(super) fn check(connections: &[(Said, Tapped)], frames: &[Frame], outcome: &Outcome) {
+    check_ledger(connections, frames, outcome);
+    let heard: Vec<Heard> = outcome.records.iter().map(heard).collect();
+    let exchanges = connections.iter().map(|(said, _)| said.facts.len()).sum();
+    // What a body imitates, cut off from all that tells what it is, cannot be told apart.
+    if connections.iter().any(|(said, _)| said.treacherous && said.joined) {
+        return;
+    }
+    if let Err(wrong) = check_precision(exchanges, &heard) {
+        panic!("{wrong} in {heard:#?}");
+    }
+    let by_id: HashMap<usize, (&Heard, &Record)> = heard
+        .iter()
+        .zip(&outcome.records)
+        .filter_map(|(heard, record)| Some((id(heard)?, (heard, record))))
+        .filter(|(_, (heard, _))| heard.target.is_some() && heard.answer.is_some())
+        .collect();
+    for (said, tapped) in connections {
+        for (at, (truth, facts)) in said.conversation.truth.iter().zip(&said.facts).enumerate() {
+            match by_id.get(&truth.id) {
+                Some((heard, record)) => check_pair(truth, facts, tapped, heard, record),
+                None => check_missed(said, tapped, at, outcome, &heard),
+            }
+        }
+    }
+    outcome.records.iter().for_each(|record| check_modes(connections, record));
+}
+
+fn id(heard: &Heard) -> Option<usize> {
+    heard.answer.as_ref()?.parse().ok()
+}
+
+/// A record as what the tests compare. An answer's number is in its content type.
+fn heard(record: &Record) -> Heard {
+    let target = record.target.as_ref().map(|target| target.replacen("/b/", "/", 1));
+    let kind = record.content_type.as_ref();
+    let answer = record.status.map(|status| {
+        let number = kind.and_then(|kind| kind.strip_prefix("id/"));
+        number.map_or_else(|| format!("status {status}"), str::to_owned)
+    });
+    Heard {
+        target,
+        answer,
+        status: record.status,
+        request_body: record.request_body_bytes,
+        response_body: record.response_body_bytes,
+    }
+}
+
+fn check_ledger(connections: &[(Said, Tapped)], frames: &[Frame], outcome: &Outcome) {
+    let ledger = &outcome.ledger;
+    assert_eq!(ledger.packets.total(), frames.len() as u64, "{ledger:?}");
+    assert_eq!(ledger.packets.get(PacketFate::Segment), frames.len() as u64, "{ledger:?}");
+    assert_eq!(ledger.discrepancy(), 0, "{ledger:?}");
+    let payload: u64 = frames.iter().map(|frame| frame.payload).sum();
+    assert_eq!(ledger.flow.payload_bytes, payload, "{ledger:?}");
+    assert_eq!(ledger.flow.buffered_bytes, 0, "{ledger:?}");
+    let missing: u64 = connections.iter().map(|(_, tapped)| sum(&tapped.missing)).sum();
+    // A FIN that was acknowledged and not captured looks like one more byte.
+    let missing = missing + 2 * connections.len() as u64;
+    assert!(ledger.flow.gap_bytes <= missing, "{missing} bytes are missing: {ledger:?}");
+}
+
+fn sum(missing: &[Vec<Range<u64>>; 2]) -> u64 {
+    missing.iter().flatten().map(|range| range.end - range.start).sum()
+}
+
+/// What is said of an exchange that was heard as one.
+fn check_pair(truth: &Truth, facts: &Facts, tapped: &Tapped, heard: &Heard, record: &Record) {
+    assert_eq!(heard.target, Some(format!("/{}", truth.id)), "{record:?}");
+    assert_eq!(record.status, Some(facts.status), "{truth:?}");
+    assert_eq!(record.requested_mode, facts.requested, "{facts:?} {record:?}");
+    assert_eq!(record.applied_mode, facts.applied, "{facts:?} {record:?}");
+    let bodies =
+        [(heard.request_body, truth.request_body), (heard.response_body, truth.response_body)];
+    for (end, (heard, true_one)) in bodies.into_iter().enumerate() {
+        let whole = !tapped.missing[end].iter().any(|range| overlaps(range, &facts.spans[end]));
+        assert!(heard.is_none_or(|heard| heard <= true_one), "{truth:?}: {record:?}");
+        if whole && tapped.clean {
+            assert_eq!(heard, Some(true_one), "{truth:?}: {record:?}");
+        }
+    }
+}
+
+/// What is said of a request or an answer alone.
+fn check_modes(connections: &[(Said, Tapped)], record: &Record) {
+    let facts = connections.iter().flat_map(|(said, _)| {
+        said.conversation.truth.iter().map(|truth| truth.id).zip(&said.facts)
+    });
+    let facts: HashMap<usize, &Facts> = facts.collect();
+    let of = |text: Option<&str>| text.and_then(|id| facts.get(&id.parse().ok()?).copied());
+    let asked = of(record.target.as_deref().and_then(|target| target.strip_prefix("/b/")));
+    let answered = of(record.content_type.as_deref().and_then(|kind| kind.strip_prefix("id/")));
+    if let Some(facts) = asked {
+        assert_eq!(record.requested_mode, facts.requested, "{record:?}");
+    }
+    if let (Some(facts), None) = (answered, asked) {
+        let named = facts.applied.filter(|mode| *mode != Mode::None);
+        assert_eq!(record.applied_mode, named, "{record:?}");
+    }
+}
+
+fn overlaps(one: &Range<u64>, other: &Range<u64>) -> bool {
+    one.start < other.end && other.start < one.end
+}
+
+/// An exchange that was not heard as one: there must be a reason.
+fn check_missed(said: &Said, tapped: &Tapped, at: usize, outcome: &Outcome, heard: &[Heard]) {
+    let truth = &said.conversation.truth[at];
+    let lost = |end: usize, span: &Range<u64>| {
+        tapped.missing[end].iter().any(|range| overlaps(range, span))
+    };
+    let heads = [truth.request_head, truth.response_head].map(|(start, end)| start..end);
+    if lost(0, &heads[0]) || lost(1, &heads[1]) {
+        return;
+    }
+    let tell = || format!("{truth:?} of {:?}\n{tapped:#?}\n{heard:#?}", said.conversation.truth);
+    if !said.joined {
+        let framing_lost = (0..2).any(|end| said.framing[end].iter().any(|span| lost(end, span)));
+        assert!(framing_lost, "nothing but content of bodies was lost: {}", tell());
+    }
+    let ledger = &outcome.ledger;
+    let loss = ledger.http.losses + ledger.http.lost_bytes + ledger.flow.gaps > 0;
+    // Both halves, apart: who joined a connection cannot tell what else was asked before.
+    let asked = Some(format!("/{}", truth.id));
+    let apart = heard.iter().any(|one| one.target == asked)
+        && heard.iter().any(|one| id(one) == Some(truth.id));
+    // Where answers cannot be paired, whether a refused body comes is not known either.
+    let unknowable = said.joined && said.pipelined;
+    assert!(loss || apart || unknowable, "missed silently: {} {ledger:?}", tell());
+    let whole = |at: usize| (0..2).all(|end| !lost(end, &said.facts[at].spans[end]));
+    if !said.pipelined && at > 0 {
+        assert!(!(whole(at - 1) && whole(at)), "not understood again: {}", tell());
+    }
+}
