@@ -601,3 +601,21 @@ fn framing_that_contradicts_itself_is_believed_by_nobody() {
         .s(ok("2", ""));
     assert_eq!(script.hear(), ["/1(?) 1(0)", "/2(0) 2(0)"]);
 }
+
+#[test]
+fn a_body_gives_way_where_its_request_was_passed_over_for_a_later_answer() {
+    let refused = ok("1", "").replace("200 OK", "403 Forbidden");
+    let script = Script::opened()
+        .c(put("/1", 100_000, "Expect: 100-continue\r\n"))
+        .lose()
+        .s(refused)
+        .c("")
+        .lose()
+        .c(get("/2"))
+        .s(ok("2", ""))
+        .c(get("/3"))
+        .s(ok("3", ""))
+        .c(get("/4"))
+        .s(ok("4", ""));
+    assert_eq!(script.hear(), ["/1(?) -", "- 2(0)", "/3(0) 3(0)", "/4(0) 4(0)"]);
+}

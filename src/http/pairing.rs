@@ -274,15 +274,17 @@ impl<Q, P> Pending<Q, P> {
 
     /// Gives an exchange as it is.
     fn give(&mut self, serial: Serial, over: &mut Vec<Exchange<Q, P>>) {
-        let Some(entry) = self.index(serial).and_then(|index| self.entries.remove(index)) else {
-            return;
-        };
+        over.extend(self.take(serial).and_then(Entry::exchange));
+    }
+
+    fn take(&mut self, serial: Serial) -> Option<Entry<Q, P>> {
+        let entry = self.index(serial).and_then(|index| self.entries.remove(index))?;
         self.heap -= entry.heap();
         self.unanswered -= usize::from(entry.unanswered().is_some());
-        over.extend(entry.exchange());
         if self.entries.is_empty() && self.entries.capacity() > SPARE {
             self.entries = VecDeque::new();
         }
+        Some(entry)
     }
 
     fn give_if_over(&mut self, serial: Serial, over: &mut Vec<Exchange<Q, P>>) {
@@ -383,7 +385,9 @@ impl<Q, P> Pending<Q, P> {
         let unanswered = |entry: &&Entry<Q, P>| entry.unanswered().is_some();
         let serials: Vec<_> =
             self.entries.range(range).filter(unanswered).map(|entry| entry.serial).collect();
-        serials.into_iter().for_each(|serial| self.give(Serial(serial), over));
+        for serial in serials {
+            over.extend(self.take(Serial(serial)).and_then(Entry::unfinished));
+        }
     }
 
     /// Gives requests one of which was answered now, and those before it unseen. It is not known
@@ -448,9 +452,14 @@ impl<Q, P> Pending<Q, P> {
 
     /// Whether `serial`'s request was answered for good, and whether it was told to go on.
     pub(super) fn progress(&mut self, serial: Serial) -> (bool, bool) {
-        self.entry(serial)
-            .and_then(|entry| entry.question)
-            .map_or((false, false), |question| (question.answered, question.interim))
+        match self.entry(serial).map(|entry| entry.question) {
+            Some(question) => {
+                question.map_or((false, false), |question| (question.answered, question.interim))
+            }
+            // It was passed over for an answer that came after it: to it, or, where the client
+            // takes turns, to one that was asked once it was answered.
+            None => (!self.pipelines, false),
+        }
     }
 
     /// More body bytes of the request.
