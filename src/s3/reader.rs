@@ -244,6 +244,9 @@ impl Reader for S3Reader {
         if query.mode {
             seen.findings.insert(Finding::ModeInQuery);
         }
+        if query.customer_key {
+            seen.findings.insert(Finding::CustomerKeyInClear);
+        }
         let host = self.host(connection, peers, &target, head.headers);
         let known = self.endpoints.style(&host).1
             || self.s3_hosts.iter().any(|pattern| pattern.matches(&host));

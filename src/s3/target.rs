@@ -49,6 +49,12 @@ const SECRETS: &[&str] = &[
     "x-oss-signature",
 ];
 
+/// The query keys whose values are keys of the customer's.
+const CUSTOMER_KEYS: [&str; 2] = [
+    "x-amz-server-side-encryption-customer-key",
+    "x-amz-copy-source-server-side-encryption-customer-key",
+];
+
 const REDACTED: &str = "REDACTED";
 
 /// The parts of a request target.
@@ -69,6 +75,8 @@ pub(super) struct Query {
     pub(super) signed: bool,
     /// Whether it holds an encryption mode.
     pub(super) mode: bool,
+    /// Whether it holds a key of the customer's (SSE-C).
+    pub(super) customer_key: bool,
     pub(super) subresource: Option<Subresource>,
     pub(super) has_id: bool,
 }
@@ -100,6 +108,8 @@ impl<'h> Target<'h> {
                 || key.eq_ignore_ascii_case("awsaccesskeyid");
             found.mode |=
                 key.eq_ignore_ascii_case("x-amz-server-side-encryption") && !value.is_empty();
+            found.customer_key |= !value.is_empty()
+                && CUSTOMER_KEYS.iter().any(|name| key.eq_ignore_ascii_case(name));
             found.has_id |= key == "id";
             if let Some(subresource) = Subresource::of(&key) {
                 let first = found.subresource.map_or(subresource, |other| other.min(subresource));
