@@ -578,6 +578,12 @@ fn what_may_be_the_rest_of_a_request_begins_none_also_where_it_begins_like_an_an
 }
 
 #[test]
+fn bytes_of_no_message_behind_the_first_request_do_not_end_http() {
+    let script = Script::opened().c(get("/1") + "\0\0").s(ok("1", "")).c(get("/2")).s(ok("2", ""));
+    assert_eq!(script.hear(), ["/1(0) 1(0)", "/2(0) 2(0)"]);
+}
+
+#[test]
 fn a_first_line_is_read_the_same_whole_or_in_pieces() {
     // One that only the line after it would complete; one with a bare CR for a space.
     let cases = [

@@ -132,6 +132,7 @@ impl<R: Reader> Session<'_, R> {
             cursor.start.position = cursor.start.position.plus(taken as u64);
             if taken > 0 {
                 cursor.turn = Turn::Continues;
+                cursor.starts_stream = false;
             }
         }
     }
