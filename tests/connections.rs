@@ -584,6 +584,13 @@ fn bytes_of_no_message_behind_the_first_request_do_not_end_http() {
 }
 
 #[test]
+fn bytes_that_only_an_unfinished_head_tells_about_have_one_fate() {
+    // What the client sent cannot be placed; at the end the server's first line tells that it is HTTP.
+    let script = Script::opened().lose().c("x").c("\0\0\0").s("HTTP/1.1 200 OK\r\nX: ");
+    assert_eq!(script.hear(), [""; 0]);
+}
+
+#[test]
 fn a_first_line_is_read_the_same_whole_or_in_pieces() {
     // One that only the line after it would complete; one with a bare CR for a space.
     let cases = [

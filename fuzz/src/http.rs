@@ -5,7 +5,8 @@
 //! promised what the flow room promises it.
 //!
 //! What must hold:
-//! - every byte has one fate;
+//! - every byte has one fate, or is held and counted as that, at any time; when memory is needed,
+//!   none is held;
 //! - every head that was read ends in one exchange, and no exchange has other ones;
 //! - answers come in the order of what they answer;
 //! - a body is no longer than what passed of its direction;
@@ -17,7 +18,7 @@ mod recorder;
 use crate::tape::Tape;
 use recorder::{Event, Recorder};
 use sealwatch::flow::{Chunk, Consumer, Content, Demand, Turn};
-use sealwatch::http::{Counts, Http, Limits};
+use sealwatch::http::{Http, Limits};
 use sealwatch::net::{Direction, Endpoint, FlowKey, Position, Seq, Timestamp};
 use std::net::IpAddr;
 
@@ -40,7 +41,7 @@ impl Step {
     pub const GAP: u8 = 2;
     /// The direction ends.
     pub const END: u8 = 4;
-    /// In the middle of a segment.
+    /// In the middle of a segment. With [`GAP`](Self::GAP): others need the memory instead.
     pub const INSIDE: u8 = 8;
     /// It may open a turn.
     pub const POSSIBLE: u8 = 16;
@@ -115,18 +116,24 @@ fn listen(steps: &[Taken<'_>], way: Way) -> Vec<Event> {
         bytes: 0,
         passed: [0; 2],
     };
-    steps.iter().for_each(|step| giver.step(*step, way));
+    for step in steps {
+        giver.step(*step, way);
+        let unsettled = giver.http.standing(&giver.connection).unsettled;
+        assert_eq!(fates(&giver.http) + unsettled, giver.bytes, "{unsettled} are unsettled");
+    }
     let Giver { mut http, connection, bytes, passed, .. } = giver;
     http.close(connection, &key);
     let counts = http.counts();
-    assert_eq!(fates(&counts), bytes, "{counts:?}");
+    assert_eq!(fates(&http), bytes, "{counts:?}");
     let named: u64 = http.take_tls().map(|(_, tls)| tls.bytes).sum();
     assert!(named <= counts.tls_bytes, "{counts:?}");
     http.reader.check(&counts, passed);
     http.reader.events
 }
 
-fn fates(counts: &Counts) -> u64 {
+/// How many bytes have a fate.
+fn fates(http: &Http<Recorder>) -> u64 {
+    let counts = http.counts();
     counts.head_bytes
         + counts.body_bytes
         + counts.ignored_bytes
@@ -160,7 +167,10 @@ impl Giver {
         if self.ended[at] {
             return;
         }
-        if is(Step::GAP) {
+        if is(Step::GAP) && is(Step::INSIDE) {
+            self.http.shed(&mut self.connection, &self.key);
+            assert_eq!(self.http.standing(&self.connection).memory, 0, "not shed");
+        } else if is(Step::GAP) {
             self.give(direction, len, None, Content::Gap(len));
         } else if len > 0 {
             let all = self.next[1 - at];
@@ -186,9 +196,6 @@ impl Giver {
             self.ended[at] = true;
             self.http.end(&mut self.connection, &self.key, direction);
         }
-        let unsettled = self.http.standing(&self.connection).unsettled;
-        let counts = self.http.counts();
-        assert_eq!(fates(&counts) + unsettled, self.bytes, "{unsettled}, {counts:?}");
     }
 
     /// Gives data in one of the ways.

@@ -71,7 +71,10 @@ impl<R: Reader> Consumer for Http<R> {
         for direction in [Direction::Up, Direction::Down] {
             let mut at = Session { http: self, connection: &mut connection, key, direction };
             at.finish();
-            self.counts.ignored_bytes += connection.halves[direction.index()].unplaced;
+        }
+        // By now both have told what they were, if ever.
+        for half in &mut connection.halves {
+            self.counts.ignored_bytes += std::mem::take(&mut half.unplaced);
         }
         connection.pending.take_all(&mut self.over);
         let mut at =

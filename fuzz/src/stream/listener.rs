@@ -144,18 +144,18 @@ impl Consumer for Listener {
         self.demand(connection, at, next)
     }
 
-    fn standing(&self, _connection: &Connection) -> Standing {
-        Standing::default()
+    fn end(&mut self, connection: &mut Connection, _key: &FlowKey, direction: Direction) {
+        let ended = &mut connection.ended[direction.index()];
+        assert!(!std::mem::replace(ended, true), "ended twice");
+    }
+
+    fn standing(&self, connection: &Connection) -> Standing {
+        Standing { wanted: connection.blind[0], ..Standing::default() }
     }
 
     fn shed(&mut self, _connection: &mut Connection, _key: &FlowKey) {}
 
     fn rest(&mut self, _connection: &mut Connection) {}
-
-    fn end(&mut self, connection: &mut Connection, _key: &FlowKey, direction: Direction) {
-        let ended = &mut connection.ended[direction.index()];
-        assert!(!std::mem::replace(ended, true), "ended twice");
-    }
 
     fn close(&mut self, _connection: Connection, _key: &FlowKey) {
         self.closes += 1;
