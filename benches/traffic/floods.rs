@@ -9,6 +9,9 @@ use super::random::Random;
 const SERVER: End = ([192, 0, 2, 250], 9000);
 const SEGMENT: usize = 1400;
 
+/// Writes the frame of that number.
+type Make = Box<dyn FnMut(u64, &mut Random, &mut Vec<u8>)>;
+
 /// Frames that are made one by one.
 pub struct Flood {
     next: u64,
@@ -17,7 +20,7 @@ pub struct Flood {
     /// Nanoseconds between two.
     step: i64,
     random: Random,
-    make: Box<dyn FnMut(u64, &mut Random, &mut Vec<u8>)>,
+    make: Make,
 }
 
 impl Source for Flood {
@@ -43,7 +46,7 @@ pub struct Kind {
     pub small: u64,
     /// Options under which the small one is too much.
     pub tight: &'static [&'static str],
-    make: fn(u64) -> Box<dyn FnMut(u64, &mut Random, &mut Vec<u8>)>,
+    make: fn(u64) -> Make,
 }
 
 impl Kind {
@@ -134,7 +137,7 @@ fn from_client(frame: &mut Vec<u8>, number: u64, sent: u32, flags: u8, payload: 
 }
 
 /// SYNs from anywhere.
-fn half_open(_: u64) -> Box<dyn FnMut(u64, &mut Random, &mut Vec<u8>)> {
+fn half_open(_: u64) -> Make {
     Box::new(|_, random, frame| {
         let [a, b, c, d, e, f, ..] = random.next().to_be_bytes();
         // Not where honest clients are.
@@ -145,16 +148,16 @@ fn half_open(_: u64) -> Box<dyn FnMut(u64, &mut Random, &mut Vec<u8>)> {
 }
 
 /// Connections with one exchange each, each with another host.
-fn host_names(_: u64) -> Box<dyn FnMut(u64, &mut Random, &mut Vec<u8>)> {
+fn host_names(_: u64) -> Make {
     one_exchange_each(|number| number)
 }
 
 /// The same, all with one host.
-fn idle(_: u64) -> Box<dyn FnMut(u64, &mut Random, &mut Vec<u8>)> {
+fn idle(_: u64) -> Make {
     one_exchange_each(|_| 0)
 }
 
-fn one_exchange_each(host: fn(u64) -> u64) -> Box<dyn FnMut(u64, &mut Random, &mut Vec<u8>)> {
+fn one_exchange_each(host: fn(u64) -> u64) -> Make {
     Box::new(move |index, _, frame| {
         let number = index / 3;
         let request = format!(
@@ -177,7 +180,7 @@ fn one_exchange_each(host: fn(u64) -> u64) -> Box<dyn FnMut(u64, &mut Random, &m
 }
 
 /// Connections whose first byte never comes, and many others do.
-fn out_of_order(frames: u64) -> Box<dyn FnMut(u64, &mut Random, &mut Vec<u8>)> {
+fn out_of_order(frames: u64) -> Make {
     let connections = (frames / 250).max(1);
     let payload = [b'x'; SEGMENT];
     Box::new(move |index, _, frame| {
@@ -190,7 +193,7 @@ fn out_of_order(frames: u64) -> Box<dyn FnMut(u64, &mut Random, &mut Vec<u8>)> {
 }
 
 /// Heads that grow to 40 KiB, and then byte by byte, and never end.
-fn dripping_heads(frames: u64) -> Box<dyn FnMut(u64, &mut Random, &mut Vec<u8>)> {
+fn dripping_heads(frames: u64) -> Make {
     const SEGMENTS: u64 = 29;
     let connections = (frames / 100).max(1);
     let start = format!("GET /drip HTTP/1.1\r\nHost: drip.example\r\nX: {}", "x".repeat(SEGMENT));
@@ -211,7 +214,7 @@ fn dripping_heads(frames: u64) -> Box<dyn FnMut(u64, &mut Random, &mut Vec<u8>)>
 }
 
 /// Pieces of datagrams that are never complete.
-fn fragments(_: u64) -> Box<dyn FnMut(u64, &mut Random, &mut Vec<u8>)> {
+fn fragments(_: u64) -> Make {
     Box::new(|_, random, frame| {
         let [a, b, c, d, e, f, g, _] = random.next().to_be_bytes();
         frame.clear();
@@ -227,7 +230,7 @@ fn fragments(_: u64) -> Box<dyn FnMut(u64, &mut Random, &mut Vec<u8>)> {
 }
 
 /// Connections that ask a thousand times and more, and are never answered.
-fn pipelined(frames: u64) -> Box<dyn FnMut(u64, &mut Random, &mut Vec<u8>)> {
+fn pipelined(frames: u64) -> Make {
     let connections = (frames / 100).max(1);
     let one = "GET /flood/object HTTP/1.1\r\nHost: pipelined.example\r\nX-Amz-Date: d\r\n\r\n";
     let requests = one.repeat(12);
