@@ -265,6 +265,21 @@ fn expect_continue_in_all_its_endings() {
             .s(ok("4", ""));
         assert_eq!(script.hear(), ["/1(?) -", "/3(0) 3(0)", "/4(0) 4(0)"]);
     }
+    // An answer that may be to it, or to a request that was not captured.
+    let script = Script::opened()
+        .c(put("/1", 5000, expect))
+        .lose()
+        .s(ok("no", ""))
+        .c("")
+        .lose()
+        .c(get("/2"))
+        .s("")
+        .s(ok("2", ""))
+        .c(get("/3"))
+        .s(ok("3", ""))
+        .c(get("/4"))
+        .s(ok("4", ""));
+    assert_eq!(script.hear(), ["/1(?) -", "- 2(0)", "/3(0) 3(0)", "/4(0) 4(0)"]);
     // The interim response was not captured; the body looks like a request.
     let body = get("/false");
     let script = Script::opened()

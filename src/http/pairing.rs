@@ -126,9 +126,14 @@ impl<Q, P> Entry<Q, P> {
     }
 
     /// The exchange, unless nothing is remembered of it.
-    fn exchange(self) -> Option<Exchange<Q, P>> {
+    fn exchange(mut self) -> Option<Exchange<Q, P>> {
         if self.request.is_none() && self.response.is_none() {
             return None;
+        }
+        // What is missing was taken for its body so far, and may be something else.
+        let doubted = self.question.is_some_and(|question| question.lost_after);
+        if let Some(request) = self.request.as_mut().filter(|request| doubted && !request.over) {
+            request.body_bytes = None;
         }
         let (request, request_body_bytes) = Message::split(self.request);
         let (response, response_body_bytes) = Message::split(self.response);
@@ -450,7 +455,8 @@ impl<Q, P> Pending<Q, P> {
         self.answering = Some(serial);
     }
 
-    /// Whether `serial`'s request was answered for good, and whether it was told to go on.
+    /// Whether `serial`'s request was answered for good, and whether it was told to go on. One that
+    /// was given on, since an answer came that may be its own, counts as answered.
     pub(super) fn progress(&mut self, serial: Serial) -> (bool, bool) {
         match self.entry(serial).map(|entry| entry.question) {
             Some(question) => {
@@ -514,8 +520,7 @@ impl<Q, P> Pending<Q, P> {
 
     /// Whether unseen requests may follow this one.
     pub(super) fn is_doubted(&mut self, serial: Serial) -> bool {
-        let question = self.entry(serial).and_then(|entry| entry.question);
-        question.is_some_and(|question| question.lost_after)
+        self.entry(serial).is_none_or(|entry| entry.question.is_some_and(|q| q.lost_after))
     }
 
     /// What followed the request is missing, and may have been its body or another request.
