@@ -152,8 +152,9 @@ pub struct Traffic {
     shape: Shape,
     wire: Wire,
     random: Random,
-    lines: Vec<Option<Line>>,
-    /// Which line is next, by the time of its next packet.
+    /// The connections, each with the frame that is its next.
+    lines: Vec<(Option<Line>, Vec<u8>)>,
+    /// Which line is next, by the time of its next frame.
     due: BinaryHeap<Reverse<(i64, usize)>>,
     /// The next exchange's number.
     exchange: u64,
@@ -170,7 +171,7 @@ impl Traffic {
             shape,
             wire,
             random: Random(shape.seed),
-            lines: (0..shape.connections).map(|_| None).collect(),
+            lines: (0..shape.connections).map(|_| (None, Vec::new())).collect(),
             due: BinaryHeap::new(),
             exchange: 0,
             connection: 0,
@@ -186,7 +187,11 @@ impl Traffic {
 
     /// The same, of which only what is to be counted is kept.
     pub fn counting(shape: Shape, wire: Wire) -> Self {
-        Self { expected: Some(Expected::default()), ..Self::new(shape, wire) }
+        let mut traffic = Self::new(shape, wire);
+        let mut expected = Expected::default();
+        expected.add(&traffic.take_truth());
+        traffic.expected = Some(expected);
+        traffic
     }
 
     /// What is to be counted of the connections that ended.
@@ -206,8 +211,25 @@ impl Traffic {
         let line = Line::new(&self.shape, self.wire, seed, self.connection, exchanges, time);
         self.exchange += count;
         self.connection += 1;
-        self.due.push(Reverse((line.time(), slot)));
-        self.lines[slot] = Some(line);
+        self.lines[slot].0 = Some(line);
+        self.make_ready(slot);
+    }
+
+    /// Makes the next frame of a line; where there is none, opens another.
+    fn make_ready(&mut self, slot: usize) {
+        let (place, frame) = &mut self.lines[slot];
+        let Some(line) = place.as_mut() else { return };
+        if let Some(time) = line.next(&self.shape, frame) {
+            self.due.push(Reverse((time, slot)));
+            return;
+        }
+        let time = line.time() + self.random.below(self.shape.think) as i64;
+        let over = place.take().map(Line::into_truth);
+        match self.expected.as_mut() {
+            Some(expected) => expected.add(over.as_slice()),
+            None => self.over.extend(over),
+        }
+        self.open(slot, time);
     }
 
     /// The connections that ended since the last call.
@@ -218,21 +240,10 @@ impl Traffic {
 
 impl Source for Traffic {
     fn next(&mut self, frame: &mut Vec<u8>) -> Option<i64> {
-        loop {
-            let Reverse((_, slot)) = self.due.pop()?;
-            let line = self.lines[slot].as_mut()?;
-            if let Some(time) = line.next(&self.shape, frame) {
-                self.due.push(Reverse((line.time(), slot)));
-                return Some(time);
-            }
-            let time = line.time() + self.random.below(self.shape.think) as i64;
-            let over = self.lines[slot].take().map(Line::into_truth);
-            match self.expected.as_mut() {
-                Some(expected) => expected.add(over.as_slice()),
-                None => self.over.extend(over),
-            }
-            self.open(slot, time);
-        }
+        let Reverse((time, slot)) = self.due.pop()?;
+        std::mem::swap(frame, &mut self.lines[slot].1);
+        self.make_ready(slot);
+        Some(time)
     }
 }
 
