@@ -1,7 +1,7 @@
 //! IP fragments that wait for the rest of their datagrams (RFC 791 §3.2, RFC 8200 §4.5).
 //!
-//! Everything is bounded: the bytes kept, what each piece costs beside them, how many pieces a
-//! datagram may come in, and how long it waits. Over a bound the oldest datagram is given up.
+//! Everything is bounded: the bytes kept, what each piece and each datagram costs beside them, how
+//! many pieces a datagram may come in, and how long it waits. Over a bound the oldest datagram is given up.
 //! Where fragments overlap, the first bytes to arrive are kept.
 
 use super::PacketFate;
@@ -19,6 +19,12 @@ const MAX_DATAGRAM: usize = 65_535;
 const MAX_PIECES: usize = 2_048;
 /// What a piece costs beside its bytes.
 const PIECE_COST: usize = 64;
+/// What a datagram costs beside its pieces: its places in a map and a queue that grow by doubling,
+/// and room for the first pieces.
+const DATAGRAM_COST: usize =
+    2 * (size_of::<(Key, Partial)>() + size_of::<Waiting>()) + 4 * size_of::<Piece>();
+/// So many datagrams in the queue may be done already, besides as many as wait.
+const MAX_DONE: usize = 64;
 
 /// What tells datagrams apart. IPv6 names them by addresses and identification only: the
 /// protocol there is what the first fragment says.
@@ -40,7 +46,8 @@ struct Piece {
 
 #[derive(Debug)]
 struct Partial {
-    since: Timestamp,
+    /// Which one it is, of all that there were.
+    number: u64,
     pieces: Vec<Piece>,
     /// Where the datagram ends, once the last fragment said so.
     end: Option<usize>,
@@ -66,12 +73,22 @@ impl AddAssign for FragmentCounts {
     }
 }
 
+/// A datagram's place in the queue.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    since: Timestamp,
+    number: u64,
+    key: Key,
+}
+
 /// The datagrams that are not complete.
 #[derive(Debug)]
 pub(super) struct Fragments {
     partial: HashMap<Key, Partial, RandomState>,
     /// Every partial datagram, oldest first; some that are done already.
-    order: VecDeque<(Timestamp, Key)>,
+    order: VecDeque<Waiting>,
+    /// The number of the next datagram.
+    next: u64,
     cost: usize,
     bound_hits: u64,
     max_cost: usize,
@@ -81,27 +98,24 @@ pub(super) struct Fragments {
 impl Fragments {
     pub(super) fn new(max_cost: usize, max_nanos: u64) -> Self {
         let (partial, order) = (HashMap::default(), VecDeque::new());
-        Self { partial, order, cost: 0, bound_hits: 0, max_cost, max_nanos }
+        Self { partial, order, next: 0, cost: 0, bound_hits: 0, max_cost, max_nanos }
     }
 
     /// Gives up datagrams that have waited for too long. Returns how many packets that were
     /// kept are lost thereby.
     pub(super) fn expire(&mut self, now: Timestamp) -> u64 {
         let mut lost = 0;
-        while let Some(&(since, key)) = self.order.front() {
-            if now.nanos_since(since) <= self.max_nanos && self.is_waiting(&key, since) {
+        while let Some(first) = self.order.front().copied() {
+            let waits = is_waiting(&self.partial, &first);
+            if waits && now.nanos_since(first.since) <= self.max_nanos {
                 break;
             }
             self.order.pop_front();
-            if self.is_waiting(&key, since) {
-                lost += self.give_up(&key);
+            if waits {
+                lost += self.give_up(&first.key);
             }
         }
         lost
-    }
-
-    fn is_waiting(&self, key: &Key, since: Timestamp) -> bool {
-        self.partial.get(key).is_some_and(|partial| partial.since == since)
     }
 
     /// Takes a fragment. Returns the whole datagram that it completes, in `rebuilt`, or the
@@ -128,23 +142,17 @@ impl Fragments {
             id: place.id,
         };
         let cost = datagram.payload.len() + PIECE_COST;
-        if cost > self.max_cost {
+        if cost + DATAGRAM_COST > self.max_cost {
             self.bound_hits += 1;
             return (Err(PacketFate::FragmentLost), 0);
         }
-        let lost = self.make_room(cost);
-        let Self { partial, order, .. } = self;
-        let entry = partial.entry(key).or_insert_with(|| {
-            order.push_back((now, key));
-            Partial {
-                since: now,
-                pieces: Vec::new(),
-                end: None,
-                spanned: 0,
-                protocol: datagram.protocol,
-                cost: 0,
-            }
-        });
+        let lost = self.make_room(cost, &key);
+        if !self.partial.contains_key(&key) {
+            self.begin(now, key, datagram.protocol);
+        }
+        let Some(entry) = self.partial.get_mut(&key) else {
+            return (Err(PacketFate::FragmentLost), lost);
+        };
         if !entry.accept(datagram, place, end) {
             let lost = lost + self.give_up(&key);
             return (Err(PacketFate::FragmentLost), lost);
@@ -166,6 +174,21 @@ impl Fragments {
         (Ok(datagram), lost)
     }
 
+    /// A datagram of which nothing came yet.
+    fn begin(&mut self, now: Timestamp, key: Key, protocol: IpNumber) {
+        let Self { partial, order, .. } = self;
+        if order.len() > 2 * partial.len() + MAX_DONE {
+            // Behind one that waits for long, those that are done would gather.
+            order.retain(|waiting| is_waiting(partial, waiting));
+        }
+        order.push_back(Waiting { since: now, number: self.next, key });
+        let number = self.next;
+        self.next += 1;
+        self.cost += DATAGRAM_COST;
+        let (pieces, cost) = (Vec::new(), DATAGRAM_COST);
+        partial.insert(key, Partial { number, pieces, end: None, spanned: 0, protocol, cost });
+    }
+
     pub(super) const fn counts(&self) -> FragmentCounts {
         FragmentCounts { bytes: self.cost as u64, bound_hits: self.bound_hits }
     }
@@ -179,13 +202,15 @@ impl Fragments {
         lost
     }
 
-    fn make_room(&mut self, cost: usize) -> u64 {
+    /// Makes room for a piece of that cost, and for its datagram where nothing of that is there.
+    fn make_room(&mut self, cost: usize, key: &Key) -> u64 {
+        let all = |has: bool| cost + if has { 0 } else { DATAGRAM_COST };
         let mut lost = 0;
-        while self.cost + cost > self.max_cost {
-            let Some((since, key)) = self.order.pop_front() else { break };
-            if self.is_waiting(&key, since) {
+        while self.cost + all(self.partial.contains_key(key)) > self.max_cost {
+            let Some(first) = self.order.pop_front() else { break };
+            if is_waiting(&self.partial, &first) {
                 self.bound_hits += 1;
-                lost += self.give_up(&key);
+                lost += self.give_up(&first.key);
             }
         }
         lost
@@ -200,6 +225,10 @@ impl Fragments {
         self.cost -= partial.cost;
         Some(partial)
     }
+}
+
+fn is_waiting(partial: &HashMap<Key, Partial, RandomState>, waiting: &Waiting) -> bool {
+    partial.get(&waiting.key).is_some_and(|partial| partial.number == waiting.number)
 }
 
 impl Partial {
@@ -249,4 +278,48 @@ fn reach(spans: impl Iterator<Item = (usize, usize)>) -> usize {
     spans
         .iter()
         .fold(0, |reached, &(from, to)| if from <= reached { reached.max(to) } else { reached })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives a fragment of eight bytes of the datagram with that number; whether it completes it.
+    fn give(fragments: &mut Fragments, id: u32, offset: usize, more: bool) -> bool {
+        let datagram = Datagram {
+            source: [192, 0, 2, 1].into(),
+            destination: [192, 0, 2, 2].into(),
+            protocol: IpNumber::TCP,
+            payload: &[0; 8],
+            missing: 0,
+            fragment: None,
+        };
+        let place = Place { id, offset, more };
+        fragments.add(Timestamp::default(), &datagram, place, &mut Vec::new()).0.is_ok()
+    }
+
+    #[test]
+    fn datagrams_that_are_done_do_not_gather_behind_one_that_waits() {
+        let mut fragments = Fragments::new(1 << 20, 1);
+        assert!(!give(&mut fragments, 0, 0, true));
+        // Also where the same one comes again and again.
+        for id in (1..1_000).chain([1; 1_000]) {
+            assert!(!give(&mut fragments, id, 0, true));
+            assert!(give(&mut fragments, id, 8, false));
+            assert!(fragments.order.len() <= MAX_DONE + 4, "{}", fragments.order.len());
+        }
+        assert_eq!(fragments.counts().bytes, (DATAGRAM_COST + PIECE_COST + 8) as u64);
+        assert_eq!((fragments.clear(), fragments.counts().bytes), (1, 0));
+    }
+
+    #[test]
+    fn a_datagram_costs_more_than_its_bytes() {
+        let mut fragments = Fragments::new(100 * DATAGRAM_COST, 1);
+        for id in 0..1_000 {
+            give(&mut fragments, id, 0, true);
+            assert!(fragments.partial.len() < 100 && fragments.partial.capacity() < 256);
+            assert!(fragments.counts().bytes <= 100 * DATAGRAM_COST as u64);
+        }
+        assert_eq!(fragments.counts().bound_hits, 1_000 - fragments.partial.len() as u64);
+    }
 }

@@ -340,7 +340,7 @@ fn fragments_that_never_become_whole_are_lost() {
 
 #[test]
 fn fragments_have_only_so_much_room_and_the_oldest_go_first() {
-    let max_fragment_bytes = 1_000;
+    let max_fragment_bytes = 2_000;
     let mut decoder = Decoder::new(Config { max_fragment_bytes, ..Config::default() });
     let whole: Vec<_> = (0..100).map(|id| fragments(&v4(TEXT), 4, id)).collect();
     for pieces in &whole {
@@ -430,7 +430,7 @@ proptest! {
         verify_checksums in any::<bool>(),
     ) {
         let links = [0, 1, 9, 12, 14, 50, 51, 101, 104, 105, 108, 113, 204, 228, 276];
-        let config = Config { verify_checksums, max_fragment_bytes: 500, ..Config::default() };
+        let config = Config { verify_checksums, max_fragment_bytes: 1_000, ..Config::default() };
         let mut decoder = Decoder::new(config);
         for (link, noise, beyond, time, start) in &packets {
             // Half of them begin like a packet.
