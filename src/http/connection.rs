@@ -227,8 +227,12 @@ impl<R: Reader> Session<'_, R> {
         match (head::guess(bytes), self.kind()) {
             (Guess::Undecided, _) => true,
             (Guess::Http(kind), expected) => {
+                // What was whole before is not read again with every byte that follows.
+                let scanned = self.connection.halves[self.direction.index()].scanned;
+                let known =
+                    bytes.get(..scanned).is_some_and(|b| memchr::memchr(b'\n', b).is_some());
                 expected.is_none_or(|expected| expected == kind)
-                    && head::first_line_fits(kind, bytes)
+                    && (known || head::first_line_fits(kind, bytes))
             }
             _ => false,
         }
