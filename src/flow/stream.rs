@@ -7,7 +7,7 @@ use std::ops::{AddAssign, SubAssign};
 
 /// What holding something takes beside its bytes: its place in a queue that grows by doubling.
 const HELD_COST: usize = 2 * size_of::<Held>();
-/// A queue that is empty keeps room for so many.
+/// A queue keeps room for so many, and for four times as many as are in it.
 const SPARE: usize = 8;
 
 /// What is held.
@@ -344,8 +344,8 @@ impl Stream {
     /// Takes out what is held in front.
     pub(super) fn take_front(&mut self) -> Option<Held> {
         let front = self.held.pop_front();
-        if self.held.is_empty() && self.held.capacity() > SPARE {
-            self.held = VecDeque::new();
+        if self.held.capacity() > SPARE.max(4 * self.held.len()) {
+            self.held.shrink_to(2 * self.held.len());
         }
         front
     }
@@ -429,6 +429,17 @@ mod tests {
         assert_eq!((counts.duplicate_bytes, counts.conflicting_bytes), (4, 3));
         assert_eq!(stream.hold(&piece(2, b"cd"), &mut counts), holdings(0, 0));
         assert_eq!(counts.duplicate_bytes, 6);
+    }
+
+    #[test]
+    fn what_was_given_leaves_no_room_behind() {
+        let mut stream = Stream::default();
+        for n in 0..1_000 {
+            stream.hold(&piece(2 * n, b"x"), &mut Counts::default());
+        }
+        while let Some(left) = stream.take_front().map(|_| stream.held.len()) {
+            assert!(stream.held.capacity() <= SPARE.max(4 * left));
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::net::Position;
 use std::collections::VecDeque;
 use std::ops::Range;
 
-/// A queue that is empty keeps room for so many.
+/// A queue keeps room for so many, and for four times as many as are in it.
 const SPARE: usize = 4;
 
 /// What of a request's method decides about its response's body (RFC 9112 §6.3).
@@ -182,9 +182,6 @@ pub(super) struct Answered {
 }
 
 impl<Q, P> Pending<Q, P> {
-    /// What an exchange that waits takes, in a queue that grows by doubling.
-    const COST: usize = 2 * size_of::<Entry<Q, P>>();
-
     /// How many exchanges there are.
     pub(super) fn len(&self) -> usize {
         self.entries.len()
@@ -195,7 +192,7 @@ impl<Q, P> Pending<Q, P> {
         match (self.entries.len(), self.entries.front().and_then(Entry::unanswered)) {
             (0, _) => 0,
             (1, Some(question)) if question.run.is_some() => 0,
-            (n, _) => n * Self::COST + self.heap,
+            _ => self.entries.capacity() * size_of::<Entry<Q, P>>() + self.heap,
         }
     }
 
@@ -286,8 +283,8 @@ impl<Q, P> Pending<Q, P> {
         let entry = self.index(serial).and_then(|index| self.entries.remove(index))?;
         self.heap -= entry.heap();
         self.unanswered -= usize::from(entry.unanswered().is_some());
-        if self.entries.is_empty() && self.entries.capacity() > SPARE {
-            self.entries = VecDeque::new();
+        if self.entries.capacity() > SPARE.max(4 * self.entries.len()) {
+            self.entries.shrink_to(2 * self.entries.len());
         }
         Some(entry)
     }
@@ -632,4 +629,31 @@ enum Match {
     Ambiguous { first: usize, last: usize },
     /// One that was not seen.
     Unseen,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::Seq;
+
+    #[test]
+    fn a_pipeline_that_was_answered_takes_no_more_room_than_what_is_left_of_it() {
+        let at = |n| Position::origin(Seq(0)).plus(n);
+        let (mut pending, mut over) = (Pending::default(), Vec::new());
+        for n in 0..1_000 {
+            let place = Place { start: at(n), end: at(n + 1), ack: Some(at(0)) };
+            let serial = pending.ask(place, Method::Other, ((), 10), true, &mut over);
+            pending.request_over(serial, at(n + 1), &mut over);
+        }
+        for n in 0..999 {
+            let place = Place { start: at(n), end: at(n + 1), ack: Some(at(1_000)) };
+            let answered = pending.answer(place, None, &mut over);
+            pending.set_response(answered.serial, (), 10);
+            pending.response_over(answered.serial, &mut over);
+            let room = size_of::<Entry<(), ()>>() * 4 * pending.len().max(SPARE);
+            assert!(pending.memory() <= room + 10 * pending.len(), "{n}: {}", pending.memory());
+        }
+        assert_eq!((over.len(), pending.len()), (999, 1));
+        assert!(pending.entries.capacity() <= SPARE);
+    }
 }
