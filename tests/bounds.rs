@@ -255,6 +255,40 @@ fn a_pipeline_deeper_than_is_remembered_pairs_nothing_wrongly() {
 }
 
 #[test]
+fn answers_to_requests_that_were_forgotten_have_a_body_only_if_these_were_not_head() {
+    let limits = http::Limits { max_pending_exchanges: 1, ..http::Limits::default() };
+    let answer = |id: &str, length: usize| {
+        format!("HTTP/1.1 200 OK\r\nX-Id: {id}\r\nContent-Length: {length}\r\n\r\n")
+    };
+    for (methods, last) in [("GGG", "/4 4"), ("GHH", "/4 4"), ("GHG", "/4 -"), ("GGH", "/4 -")] {
+        let mut wire = Wire::new(Limits::default(), limits);
+        let mut talk = Talk::from(1, 1);
+        wire.connect(&mut talk);
+        for (n, method) in methods.chars().enumerate() {
+            let head = get(&format!("/{n}"));
+            wire.asks(&mut talk, &if method == 'H' { head.replace("GET", "HEAD") } else { head });
+        }
+        let mut answers = String::new();
+        for (n, method) in methods.chars().enumerate() {
+            // As long as another answer.
+            let length = if n == 0 { 0 } else { answer("3", 0).len() };
+            answers += &answer(&n.to_string(), length);
+            if method == 'G' {
+                answers += &answer("false", 0)[..length.min(answer("false", 0).len())];
+                answers += &"x".repeat(length.saturating_sub(answer("false", 0).len()));
+            }
+        }
+        wire.answers(&mut talk, &answers);
+        wire.asks(&mut talk, &get("/4"));
+        wire.answers(&mut talk, &ok("4"));
+        let heard = wire.close();
+        assert!(!heard.iter().any(|line| line.contains("false")), "{methods}: {heard:?}");
+        let found = heard.iter().find(|line| line.starts_with("/4"));
+        assert_eq!(found.map(String::as_str), Some(last), "{methods}: {heard:?}");
+    }
+}
+
+#[test]
 fn after_a_loss_in_a_pipeline_answers_stay_unpaired_until_all_can_have_come() {
     let mut wire = Wire::new(Limits::default(), http::Limits::default());
     // The beginning of the server's direction is not captured.

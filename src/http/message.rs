@@ -99,6 +99,13 @@ impl<R: Reader> Session<'_, R> {
         self.http.counts.responses += 1;
         self.half().hole = None;
         match after {
+            // Where an answer to HEAD may be followed at once by another, nothing will show that no
+            // body came.
+            After::Body { framing, doubtful: true }
+                if framing != Framing::Length(0) && self.connection.pending.client_pipelines() =>
+            {
+                self.lose(place.end);
+            }
             After::Body { framing, doubtful } => {
                 self.enter_body(framing, serial, place.end, doubtful);
             }

@@ -26,6 +26,18 @@ pub(super) enum Method {
     Head,
     Connect,
     Other,
+    /// Of several requests, one of which it is not known to be.
+    Mixed,
+}
+
+impl Method {
+    const fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Head, Self::Head) | (Self::Connect, Self::Connect) => self,
+            (Self::Other, Self::Other) => self,
+            _ => Self::Mixed,
+        }
+    }
 }
 
 /// Where a message head stands.
@@ -177,7 +189,7 @@ impl<Q, P> Default for Pending<Q, P> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Answered {
     pub(super) serial: Serial,
-    /// `None` when the request was not seen.
+    /// `None` when the request was not seen, or is not remembered.
     pub(super) method: Option<Method>,
 }
 
@@ -236,8 +248,11 @@ impl<Q, P> Pending<Q, P> {
         self.unanswered -= 1;
         over.extend(Entry { question: None, ..newest }.unfinished());
         let before = self.entries.back_mut().and_then(|entry| entry.question.as_mut());
-        if let Some(run) = before.and_then(|before| before.run.as_mut()) {
+        if let Some(before) = before
+            && let Some(run) = before.run.as_mut()
+        {
             (run.least, run.most) = (run.least + 1, run.most + 1);
+            before.method = before.method.or(question.method);
         } else {
             question.run = Some(Run { least: 1, most: 1 });
             self.push(Some(question), None);
@@ -376,10 +391,8 @@ impl<Q, P> Pending<Q, P> {
             }
             Match::Unseen => None,
         };
-        match asked.and_then(|serial| self.take_answered(serial)) {
-            Some((serial, method)) => Answered { serial, method: Some(method) },
-            None => Answered { serial: self.push(None, None), method: None },
-        }
+        let (serial, method) = asked.map_or((None, None), |serial| self.take_answered(serial));
+        Answered { serial: serial.unwrap_or_else(|| self.push(None, None)), method }
     }
 
     /// Gives requests that were answered unseen.
@@ -405,26 +418,34 @@ impl<Q, P> Pending<Q, P> {
         };
         let run = Some(Run { least: 0, most: all - 1 });
         let Question { end, lost_after, .. } = *last;
-        let question = Some(Question { end, lost_after, run, ..*first });
+        let method = questions.iter().fold(first.method, |method, q| method.or(q.method));
+        let question = Some(Question { end, lost_after, method, run, ..*first });
         let at = self.entries.partition_point(|entry| entry.serial < serial);
         self.entries.insert(at, Entry { serial, question, request: None, response: None });
         self.unanswered += 1;
     }
 
-    /// A request is answered. `None` where nothing is remembered of it.
-    fn take_answered(&mut self, serial: Serial) -> Option<(Serial, Method)> {
-        let question = self.entry(serial)?.question.as_mut()?;
+    /// A request is answered. No serial where nothing else is remembered of it.
+    fn take_answered(&mut self, serial: Serial) -> (Option<Serial>, Option<Method>) {
+        let question = self.entry(serial).and_then(|entry| entry.question.as_mut());
+        let Some(question) = question else { return (None, None) };
+        let method = question.method;
         if let Some(run) = question.run.as_mut() {
+            let known = run.least > 0 && method != Method::Mixed;
             *run = Run { least: run.least.saturating_sub(1), most: run.most.saturating_sub(1) };
             if run.most == 0 {
                 self.give(serial, &mut Vec::new());
             }
-            return None;
+            return (None, known.then_some(method));
         }
         question.answered = true;
-        let method = question.method;
         self.unanswered -= 1;
-        Some((serial, method))
+        (Some(serial), Some(method))
+    }
+
+    /// Whether answers may follow each other without a request between them.
+    pub(super) const fn client_pipelines(&self) -> bool {
+        self.pipelines
     }
 
     /// An interim response was read.
@@ -591,6 +612,7 @@ impl<Q, P> Pending<Q, P> {
                 (run.least, run.most) = (run.least + more.least, run.most + more.most);
             }
             (first.end, first.lost_after) = (question.end, question.lost_after);
+            first.method = first.method.or(question.method);
         }
         (self.heap, self.unanswered) = (0, 0);
         (self.sending, self.answering) = (None, None);
