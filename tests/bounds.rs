@@ -255,6 +255,32 @@ fn a_pipeline_deeper_than_is_remembered_pairs_nothing_wrongly() {
 }
 
 #[test]
+fn a_request_that_a_pipelining_client_sent_unseen_shifts_no_answer() {
+    let mut wire = Wire::new(Limits::default(), http::Limits::default());
+    let mut talk = Talk::from(1, 1);
+    wire.connect(&mut talk);
+    wire.asks(&mut talk, &get("/0"));
+    wire.asks(&mut talk, &get("/1"));
+    talk.next[0] += get("/2").len() as u32;
+    for n in 0..9 {
+        wire.answers(&mut talk, &ok(&n.to_string()));
+        // Long enough that what is missing is not waited for.
+        wire.millis += 1_500;
+        if n < 6 {
+            wire.asks(&mut talk, &get(&format!("/{}", n + 3)));
+        }
+    }
+    let heard = wire.close();
+    for (target, answer) in heard.iter().filter_map(|line| line.split_once(' ')) {
+        let wrong = target != "-" && answer != "-" && target != format!("/{answer}");
+        assert!(!wrong, "{heard:?}");
+    }
+    for sure in ["/0 0", "/1 1", "- 2"] {
+        assert!(heard.contains(&sure.to_owned()), "{sure}: {heard:?}");
+    }
+}
+
+#[test]
 fn answers_to_requests_that_were_forgotten_have_a_body_only_if_these_were_not_head() {
     let limits = http::Limits { max_pending_exchanges: 1, ..http::Limits::default() };
     let answer = |id: &str, length: usize| {

@@ -30,7 +30,7 @@ impl<R: Reader> Session<'_, R> {
     }
 
     fn read_request(&mut self, bytes: &[u8]) -> bool {
-        let Half { start, .. } = *self.half();
+        let Half { start, hole, .. } = *self.half();
         let peers = self.peers_if(self.direction);
         let Http { reader, limits, .. } = &mut *self.http;
         let memory = &mut self.connection.memory;
@@ -57,7 +57,7 @@ impl<R: Reader> Session<'_, R> {
         let pending = &mut self.connection.pending;
         let place = place(start, bytes.len());
         let heap = R::request_heap(&facts);
-        let serial = pending.ask(place, method, (facts, heap), answers_known, over);
+        let serial = pending.ask(place, method, (facts, heap), answers_known, hole, over);
         if pending.len() > limits.max_pending_exchanges {
             counts.requests_forgotten += 1;
             pending.forget_newest(over);

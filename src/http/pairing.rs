@@ -20,6 +20,9 @@ use std::ops::Range;
 /// A queue keeps room for so many, and for four times as many as are in it.
 const SPARE: usize = 4;
 
+/// `GET / HTTP/1.1` and two line ends.
+const LEAST_REQUEST: u64 = 18;
+
 /// What of a request's method decides about its response's body (RFC 9112 §6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Method {
@@ -169,6 +172,10 @@ pub(super) struct Pending<Q, P> {
     answering: Option<Serial>,
     /// This client has sent a request before the answer to the last one began.
     pipelines: bool,
+    /// And it surely did, as it had been sent nothing between the two.
+    rushes: bool,
+    /// How many requests it may have sent unseen, and not been answered yet if it pipelines.
+    unseen: u64,
 }
 
 impl<Q, P> Default for Pending<Q, P> {
@@ -181,6 +188,8 @@ impl<Q, P> Default for Pending<Q, P> {
             sending: None,
             answering: None,
             pipelines: false,
+            rushes: false,
+            unseen: 0,
         }
     }
 }
@@ -210,17 +219,25 @@ impl<Q, P> Pending<Q, P> {
 
     /// A request head was read, whose facts take `heap` bytes besides. The ones before it have been
     /// sent, whatever their bodies promised. `answers_known`: the server's direction is not lost.
+    /// `hole`: where the client's was, if it was lost since its last request.
     pub(super) fn ask(
         &mut self,
         place: Place,
         method: Method,
         (facts, heap): (Q, usize),
         answers_known: bool,
+        hole: Option<Position>,
         over: &mut Vec<Exchange<Q, P>>,
     ) -> Serial {
         self.request_sent(over);
         self.drop_doubtful_run();
         self.pipelines |= answers_known && self.unanswered > 0;
+        if !self.rushes && answers_known && self.has_had_nothing_since(place) {
+            self.rushes = true;
+            self.doubt_first(over);
+        }
+        self.unseen = self.unseen.saturating_add(hole.map_or(0, |hole| self.fit(hole, place)));
+        self.doubt_next();
         let question = Question {
             place,
             method,
@@ -234,6 +251,63 @@ impl<Q, P> Pending<Q, P> {
         let serial = self.push(Some(question), Some(Message::new(facts, heap)));
         self.sending = Some(serial);
         serial
+    }
+
+    /// Whether the client had received no more at `place` than where it sent the last request that
+    /// waits.
+    fn has_had_nothing_since(&self, place: Place) -> bool {
+        let last = self.entries.iter().rev().find_map(Entry::unanswered);
+        place.ack.is_some() && last.is_some_and(|last| last.place.ack == place.ack)
+    }
+
+    /// How many requests may have been sent from `hole` to `place`: as many as have room; any
+    /// number where nothing was known before.
+    fn fit(&self, hole: Position, place: Place) -> u64 {
+        if self.next == 0 { u64::MAX } else { place.start.since(hole) / LEAST_REQUEST + 1 }
+    }
+
+    /// This client turns out not to take turns: what answers the first request that waits may
+    /// answer an unseen one before it.
+    fn doubt_first(&mut self, over: &mut Vec<Exchange<Q, P>>) {
+        let first = self.entries.iter().position(|entry| entry.unanswered().is_some());
+        let Some(index) = first.filter(|_| self.unseen > 0) else { return };
+        let Some(question) = self.entries[index].unanswered().copied() else { return };
+        let serial = self.entries[index].serial;
+        self.pass_over(index..index + 1, over);
+        let most = question.run.map_or(1, |run| run.most).saturating_add(self.unseen);
+        let run = Some(Run { least: 0, most });
+        let question = Some(Question { method: Method::Mixed, run, ..question });
+        self.entries.insert(index, Entry { serial, question, request: None, response: None });
+        self.unanswered += 1;
+        self.unseen = 0;
+    }
+
+    /// What was sent unseen by a client that pipelines may be answered before what comes next.
+    fn doubt_next(&mut self) {
+        let more = if self.rushes { std::mem::take(&mut self.unseen) } else { 0 };
+        if more == 0 {
+            return;
+        }
+        let last = self.entries.back_mut().and_then(|entry| entry.question.as_mut());
+        if let Some(last) = last
+            && let Some(run) = last.run.as_mut()
+        {
+            run.most = run.most.saturating_add(more);
+            last.method = Method::Mixed;
+            return;
+        }
+        let anywhere = Place { start: Position::default(), end: Position::default(), ack: None };
+        let question = Question {
+            place: anywhere,
+            method: Method::Mixed,
+            end: None,
+            lost_after: false,
+            answer_at: None,
+            interim: false,
+            answered: false,
+            run: Some(Run { least: 0, most: more }),
+        };
+        self.push(Some(question), None);
     }
 
     /// The newest exchange is one too many: gives it as it is, and remembers only that there was
@@ -251,7 +325,7 @@ impl<Q, P> Pending<Q, P> {
         if let Some(before) = before
             && let Some(run) = before.run.as_mut()
         {
-            (run.least, run.most) = (run.least + 1, run.most + 1);
+            (run.least, run.most) = (run.least + 1, run.most.saturating_add(1));
             before.method = before.method.or(question.method);
         } else {
             question.run = Some(Run { least: 1, most: 1 });
@@ -412,7 +486,8 @@ impl<Q, P> Pending<Q, P> {
             self.entries.range(range.clone()).filter_map(Entry::unanswered).copied().collect();
         let serial = self.entries[range.start].serial;
         self.pass_over(range, over);
-        let all: u64 = questions.iter().map(|q| q.run.map_or(1, |run| run.most)).sum();
+        let most = questions.iter().map(|q| q.run.map_or(1, |run| run.most));
+        let all = most.fold(0, u64::saturating_add);
         let (Some(first), Some(last), 2..) = (questions.first(), questions.last(), all) else {
             return;
         };
@@ -445,7 +520,7 @@ impl<Q, P> Pending<Q, P> {
 
     /// Whether answers may follow each other without a request between them.
     pub(super) const fn client_pipelines(&self) -> bool {
-        self.pipelines
+        self.rushes
     }
 
     /// An interim response was read.
@@ -609,7 +684,8 @@ impl<Q, P> Pending<Q, P> {
             let first = unanswered.get_or_insert(Question { run: none, ..question });
             let more = question.run.unwrap_or(Run { least: 1, most: 1 });
             if let Some(run) = first.run.as_mut() {
-                (run.least, run.most) = (run.least + more.least, run.most + more.most);
+                run.least += more.least;
+                run.most = run.most.saturating_add(more.most);
             }
             (first.end, first.lost_after) = (question.end, question.lost_after);
             first.method = first.method.or(question.method);
@@ -664,7 +740,7 @@ mod tests {
         let (mut pending, mut over) = (Pending::default(), Vec::new());
         for n in 0..1_000 {
             let place = Place { start: at(n), end: at(n + 1), ack: Some(at(0)) };
-            let serial = pending.ask(place, Method::Other, ((), 10), true, &mut over);
+            let serial = pending.ask(place, Method::Other, ((), 10), true, None, &mut over);
             pending.request_over(serial, at(n + 1), &mut over);
         }
         for n in 0..999 {
