@@ -144,6 +144,29 @@ fn connections_in_which_nothing_was_found_make_room_before_those_that_speak_http
 }
 
 #[test]
+fn connections_that_speak_http_leave_room_for_those_that_begin() {
+    let mut wire = Wire::new(Limits { max_flows: 100, ..Limits::default() }, Default::default());
+    let flood = |wire: &mut Wire, ports| {
+        for port in ports {
+            let mut talk = Talk::from(2, port);
+            wire.connect(&mut talk);
+            wire.asks(&mut talk, &get("/flood"));
+        }
+    };
+    flood(&mut wire, 0..200);
+    let mut honest = Talk::from(1, 1);
+    wire.connect(&mut honest);
+    flood(&mut wire, 200..220);
+    let request = get("/1");
+    let (head, rest) = request.split_at(20);
+    wire.asks(&mut honest, head);
+    flood(&mut wire, 220..240);
+    wire.asks(&mut honest, rest);
+    wire.answers(&mut honest, &ok("1"));
+    assert!(wire.close().contains(&"/1 1".to_owned()));
+}
+
+#[test]
 fn a_request_on_a_connection_that_had_to_go_before_its_first_data_is_heard() {
     let mut wire = Wire::new(Limits { max_flows: 10, ..Limits::default() }, Default::default());
     let mut honest = Talk::from(1, 1);
@@ -401,4 +424,21 @@ fn heads_over_their_bounds_are_counted_and_the_next_message_is_heard() {
     let http = wire.table.consumer().counts();
     assert_eq!((http.heads_too_long, http.heads_with_too_many_fields), (1, 1));
     assert_eq!(wire.close(), ["/0 0", "- 1", "/2 2", "- 3", "/4 4"]);
+}
+
+#[test]
+fn what_was_acknowledged_and_not_captured_is_missing_also_where_nothing_else_was_seen() {
+    let mut wire = Wire::new(Limits::default(), http::Limits::default());
+    let mut talk = Talk::from(1, 1);
+    wire.connect(&mut talk);
+    talk.next[1] += 700;
+    wire.asks(&mut talk, "");
+    wire.table.sweep(Timestamp::from_nanos(1_000_000_000_000));
+    assert_eq!((wire.counts().gap_bytes, wire.counts().flows_active), (700, 0));
+    // A handshake misses nothing.
+    let mut talk = Talk::from(1, 2);
+    wire.connect(&mut talk);
+    wire.asks(&mut talk, "");
+    wire.table.sweep(Timestamp::from_nanos(2_000_000_000_000));
+    assert_eq!(wire.counts().gap_bytes, 700);
 }

@@ -52,6 +52,27 @@ impl Embryo {
     }
 }
 
+impl Embryo {
+    /// Whether the numbers say that bytes were sent which were not captured: an acknowledgement of
+    /// more than what was seen of the other end.
+    pub(super) fn shows_missing(&self) -> bool {
+        let segments = || self.segments.iter().flatten();
+        segments().any(|one| {
+            let mut others = segments().filter(|other| other.direction != one.direction).peekable();
+            let others_are_seen = others.peek().is_some();
+            let mut known = |ack| others.any(|other| ack == other.end());
+            others_are_seen && one.ack.is_some_and(|ack| !known(ack))
+        })
+    }
+}
+
+impl Bare {
+    /// What acknowledges it.
+    fn end(&self) -> Seq {
+        self.seq.plus(u32::from(self.flags.has(Flags::SYN)))
+    }
+}
+
 fn bare(segment: &Segment<'_>) -> Option<Bare> {
     let Segment { direction, seq, ack, flags, payload, missing, .. } = *segment;
     let ends = flags.has(Flags::FIN) || flags.has(Flags::RST);

@@ -8,7 +8,7 @@ use std::ops::{AddAssign, SubAssign};
 /// What holding something takes beside its bytes: its place in a queue that grows by doubling.
 const HELD_COST: usize = 2 * size_of::<Held>();
 /// A queue keeps room for so many, and for four times as many as are in it.
-const SPARE: usize = 8;
+const SPARE: usize = 2;
 
 /// What is held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

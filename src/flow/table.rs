@@ -100,7 +100,7 @@ impl<C: Consumer> FlowTable<C> {
         if let Some((_, State::Bare(embryo))) = self.roster.get_mut(id) {
             if segment.time.nanos_since(embryo.last) > self.limits.idle_empty_nanos {
                 self.counts.flows_timed_out += 1;
-                self.roster.remove(id);
+                self.remove(id);
                 return self.begin(segment);
             }
             if embryo.take(segment) {
@@ -203,6 +203,11 @@ impl<C: Consumer> FlowTable<C> {
 
     /// Ends and forgets a connection.
     fn remove(&mut self, id: Id) {
+        if let Some(State::Bare(embryo)) = self.roster.get(id)
+            && embryo.shows_missing()
+        {
+            self.unfold(id);
+        }
         self.with(id, Flow::close);
         self.roster.remove(id);
     }
@@ -221,10 +226,18 @@ impl<C: Consumer> FlowTable<C> {
         }
     }
 
+    /// The connection to give up first: the one that was silent for longest of the least worth, but
+    /// where these are few. Each connection is worth little when it begins: where they did not get
+    /// a share of the room, a flood of connections that are worth much would leave none to new ones.
+    fn least(&self) -> Option<(Id, Look)> {
+        let share = self.limits.max_flows / 8;
+        let many = Worth::ALL.into_iter().find(|worth| self.roster.count(*worth) > share);
+        many.and_then(|worth| self.roster.earliest(worth))
+    }
+
     fn make_room(&mut self) {
         while self.roster.len() >= self.limits.max_flows.max(1) {
-            let mut least = Worth::ALL.into_iter().filter_map(|worth| self.roster.earliest(worth));
-            let Some((id, look)) = least.next() else { return };
+            let Some((id, look)) = self.least() else { return };
             let last = self.roster.get(id).map_or(look.last, State::last);
             if last > look.last {
                 self.roster.look(id, last);

@@ -18,7 +18,11 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 /// A queue keeps room for so many, and for four times as many as are in it.
-const SPARE: usize = 4;
+const SPARE: usize = 1;
+
+/// After a loss, an interim response is for one of so many waiting requests, or for nobody knows
+/// which.
+const MOST_WITH_LEAVE: usize = 8;
 
 /// `GET / HTTP/1.1` and two line ends.
 const LEAST_REQUEST: u64 = 18;
@@ -525,6 +529,11 @@ impl<Q, P> Pending<Q, P> {
 
     /// An interim response was read.
     pub(super) fn interim(&mut self, place: Place, hole: Option<Position>) {
+        // Nobody waits for leave to go on behind so many; and looking through all would cost more
+        // than sending such a response does.
+        if hole.is_some() && self.unanswered > MOST_WITH_LEAVE {
+            return;
+        }
         if let Match::Request(index) | Match::After { index, .. } = self.match_request(place, hole)
             && let Some(question) = self.entries[index].question.as_mut()
         {
@@ -752,6 +761,6 @@ mod tests {
             assert!(pending.memory() <= room + 10 * pending.len(), "{n}: {}", pending.memory());
         }
         assert_eq!((over.len(), pending.len()), (999, 1));
-        assert!(pending.entries.capacity() <= SPARE);
+        assert!(pending.entries.capacity() <= 4);
     }
 }
