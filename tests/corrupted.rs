@@ -111,16 +111,16 @@ fn shuffle(random: &mut Random, order: &mut Vec<usize>) {
         order.swap(at, to);
     }
     let (left_out, twice) = (random.below(1000), random.below(1000));
-    let mut copies = |at: &usize| {
+    let copies = |at: &usize| {
         let count = if random.chance(left_out) { 0 } else { 1 + usize::from(random.chance(twice)) };
         vec![*at; count]
     };
-    *order = order.iter().flat_map(|at| copies(at)).collect();
+    *order = order.iter().flat_map(copies).collect();
 }
 
 fn made(seed: u64) -> Vec<u8> {
     const SMALL: &[Size] = &[Size { share: 10_000, from: 0, to: 6000 }];
-    let bodies = if seed % 2 == 0 { Bodies::Noise } else { Bodies::Messages };
+    let bodies = if seed.is_multiple_of(2) { Bodies::Noise } else { Bodies::Messages };
     let shape =
         Shape { seed, exchanges: 40, sizes: SMALL, bodies, pipelined: 3000, ..Shape::default() };
     let wire = Wire { loss: 100, reorder: 300, depth: 20, duplicates: 300, ..Wire::default() };
@@ -173,7 +173,7 @@ fn try_variant(capture: &Capture, seed: u64, file: &Path) {
     fs::write(file, capture.spoil(&mut Random(seed))).expect("a file can be written");
     let path = file.to_str().expect("paths here are UTF-8");
     let mut arguments = vec!["replay", "--quiet", "--format", "prometheus", path];
-    arguments.extend(if seed % 3 == 0 { &["--dedup"][..] } else { &[] });
+    arguments.extend(if seed.is_multiple_of(3) { &["--dedup"][..] } else { &[] });
     let what = format!("variant {seed} of {}", capture.name);
     let run = run(arguments);
     assert!(matches!(run.code, Some(0 | 1)), "{what}: {:?} {}", run.code, run.err);
