@@ -156,8 +156,11 @@ impl World {
 /// The ends of a connection. The client's is the higher one in every other.
 fn ends(flow: usize, from_client: bool) -> (FlowKey, sealwatch::net::Direction) {
     let end = |host, port| Endpoint::new(IpAddr::from([192, 0, 2, host]), port);
-    let [client, server] =
-        if flow % 2 == 0 { [end(1, 4000), end(2, 80)] } else { [end(2, 4000), end(1, 80)] };
+    let [client, server] = if flow.is_multiple_of(2) {
+        [end(1, 4000), end(2, 80)]
+    } else {
+        [end(2, 4000), end(1, 80)]
+    };
     let client = Endpoint { port: client.port + flow as u16, ..client };
     if from_client { FlowKey::new(client, server) } else { FlowKey::new(server, client) }
 }

@@ -33,7 +33,7 @@ fn stream() -> Vec<(&'static str, Pen)> {
         segment(pen, 0, (n ^ 1) * 10, 0, 40, 0)
     });
     let honest = (0..20).fold(begin(Options::HONEST, [0, 170, 0, 0]), |pen, n: u8| {
-        pen.bytes(&[n, n * 9, 255, n % 5 | n << 7])
+        pen.bytes(&[n, n * 9, 255, (n % 5) | (n << 7)])
     });
     vec![
         ("reordered", reordered),

@@ -101,6 +101,8 @@ pub struct Said {
     pub framing: [Vec<Range<u64>>; 2],
     /// The capture begins after the handshake.
     pub joined: bool,
+    /// There was another connection of the same endpoints before.
+    pub successor: bool,
     /// Bodies hold the text of messages.
     pub treacherous: bool,
     /// A request was sent before the one before it was answered.
@@ -153,6 +155,7 @@ pub fn talk(tape: &mut Tape<'_>, first: usize, handshake: bool) -> Said {
         facts,
         framing: talker.framing,
         joined: is(Talk::JOINED),
+        successor: handshake,
         treacherous: is(Talk::TREACHEROUS),
         pipelined: talker.pipelined,
     }
@@ -211,7 +214,7 @@ impl Plan {
     }
 
     fn has_response_body(&self) -> bool {
-        self.status() != 204 && !(self.asks(Ask::HEAD) && !self.asks(Ask::PUT))
+        self.status() != 204 && (self.asks(Ask::PUT) || !self.asks(Ask::HEAD))
     }
 
     fn mode(named: bool, kms: bool) -> Option<Mode> {

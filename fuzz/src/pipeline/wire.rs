@@ -90,6 +90,28 @@ pub fn tap(tape: &mut Tape<'_>, said: &Said) -> Tapped {
     Tapped { captured: tap.captured, missing, clean }
 }
 
+impl Tapped {
+    /// The packets as they were captured, one a line, for who has to find out what went wrong:
+    /// places in both streams, flags, length, and how the payload begins.
+    pub fn listing(&self, said: &Said) -> String {
+        let begins = said.conversation.isn.map(|isn| isn.wrapping_add(1));
+        let line = |captured: &Captured| {
+            let Packet { from_client, seq, ack, flags, payload, .. } = &captured.packet;
+            let me = usize::from(!from_client);
+            let from = seq.wrapping_sub(begins[me]) as i32;
+            let ack = ack.map(|ack| ack.wrapping_sub(begins[1 - me]) as i32);
+            let text = payload[..payload.len().min(30)].escape_ascii().to_string();
+            let end = if *from_client { "client" } else { "server" };
+            let (len, cut, pause) = (payload.len(), captured.cut, captured.pause);
+            format!(
+                "{end} {from}+{len} ack {ack:?} flags {flags:#x} cut {cut} pause {pause} {text}\n"
+            )
+        };
+        let lines: String = self.captured.iter().map(line).collect();
+        format!("{lines}missing {:?}\n", self.missing)
+    }
+}
+
 struct Tap {
     captured: Vec<Captured>,
     contradictions: Vec<(Captured, usize)>,
@@ -136,7 +158,7 @@ impl Tap {
             Fault::DELAY => {
                 // Once: twice were too late.
                 let key = self.captured[at].key;
-                if key % 100 == 0 {
+                if key.is_multiple_of(100) {
                     self.captured[at].key = key + delay * 100 + 2;
                 }
             }
