@@ -393,6 +393,16 @@ fn a_new_connection_whose_handshake_was_not_captured() {
 }
 
 #[test]
+fn a_new_connection_after_a_reset_one_of_which_one_side_was_captured() {
+    let one_side = |packets: &mut Vec<_>| {
+        packets.retain(|packet: &support::conversation::Packet| !packet.from_client);
+    };
+    let script = Script::opened().c(get("/1")).s(ok("1", "")).s_rst().edit(one_side);
+    let script = script.handshake().c(get("/2")).s(ok("2", ""));
+    assert_eq!(script.hear(), ["- 1(0)", "/2(0) 2(0)"]);
+}
+
+#[test]
 fn a_reset_ends_and_what_it_overtook_is_heard() {
     let script = Script::opened().c(get("/1")).s_rst().edit(|packets| {
         let last = packets.len() - 1;

@@ -148,7 +148,8 @@ impl<T> Flow<T> {
             let begins = segment.seq.plus(1);
             let same = match (stream.first, stream.next) {
                 (Some(first), _) => first.seq() == begins,
-                (None, None) => true,
+                // Of a connection that is over, nothing begins.
+                (None, None) => self.ended_at.is_none(),
                 // Mid-connection so far: a SYN that comes late is right before what was given.
                 (None, Some(next)) => (0..1 << 16).contains(&next.seq().minus(begins)),
             };
