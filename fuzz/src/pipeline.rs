@@ -53,7 +53,9 @@ pub fn run(data: &[u8]) {
     for number in 0..count {
         let said = talk::talk(&mut tape, first, same_ports && number > 0);
         first += said.facts.len();
-        let tapped = wire::tap(&mut tape, &said);
+        let mut tapped = wire::tap(&mut tape, &said);
+        let earlier = || connections.iter().any(|(_, earlier)| !earlier.clean);
+        tapped.disturbed = same_ports && number > 0 && (!tapped.clean || earlier());
         connections.push((said, tapped));
     }
     let frames = frames(&connections, options);

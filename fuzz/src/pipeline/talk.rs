@@ -101,8 +101,6 @@ pub struct Said {
     pub framing: [Vec<Range<u64>>; 2],
     /// The capture begins after the handshake.
     pub joined: bool,
-    /// There was another connection of the same endpoints before.
-    pub successor: bool,
     /// Bodies hold the text of messages.
     pub treacherous: bool,
     /// A request was sent before the one before it was answered.
@@ -155,7 +153,6 @@ pub fn talk(tape: &mut Tape<'_>, first: usize, handshake: bool) -> Said {
         facts,
         framing: talker.framing,
         joined: is(Talk::JOINED),
-        successor: handshake,
         treacherous: is(Talk::TREACHEROUS),
         pipelined: talker.pipelined,
     }

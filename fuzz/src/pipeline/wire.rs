@@ -64,6 +64,8 @@ pub struct Tapped {
     pub missing: [Vec<Range<u64>>; 2],
     /// Nothing was lost.
     pub clean: bool,
+    /// There were connections on the same ports before, and something of them or of this was lost.
+    pub disturbed: bool,
 }
 
 /// Spoils a connection's packets as the script says.
@@ -87,7 +89,7 @@ pub fn tap(tape: &mut Tape<'_>, said: &Said) -> Tapped {
     tap.pause_between();
     let missing = [true, false].map(|from_client| tap.missing(said, from_client));
     let clean = !tap.lost && missing.iter().all(Vec::is_empty);
-    Tapped { captured: tap.captured, missing, clean }
+    Tapped { captured: tap.captured, missing, clean, disturbed: false }
 }
 
 impl Tapped {
