@@ -65,7 +65,7 @@ pub fn run(data: &[u8]) {
     let sorted = |events: Vec<Event>| -> (Vec<_>, Vec<_>) {
         events.into_iter().partition(|event| matches!(event, Event::Over { .. }))
     };
-    // A direction that is lost finds its place at the beginning of a chunk, unless that was taken for
+    // A direction that is lost, or in a body without an end, finds its place at the beginning of a chunk, unless that was taken for
     // more of a head that turns out to be none: which chunk that is, is then a matter of cutting.
     if !lost {
         assert_eq!(sorted(heard), sorted(cut), "cutting changes what is heard");
@@ -134,7 +134,7 @@ fn listen(steps: &[Taken<'_>], way: Way) -> (Vec<Event>, bool) {
     let named: u64 = http.take_tls().map(|(_, tls)| tls.bytes).sum();
     assert!(named <= counts.tls_bytes, "{counts:?}");
     http.reader.check(&counts, passed);
-    let lost = counts.losses + counts.lost_bytes + counts.ignored_bytes > 0;
+    let lost = counts.losses + counts.lost_bytes + counts.ignored_bytes > 0 || http.reader.endless;
     (http.reader.events, lost)
 }
 
