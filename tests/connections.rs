@@ -657,3 +657,14 @@ fn a_body_gives_way_where_its_request_was_passed_over_for_a_later_answer() {
         .s(ok("4", ""));
     assert_eq!(script.hear(), ["/1(?) -", "- 2(0)", "/3(0) 3(0)", "/4(0) 4(0)"]);
 }
+
+#[test]
+fn answers_of_a_server_that_is_seen_alone_are_heard_behind_losses() {
+    let mut script = Script::joined();
+    for n in 1..6 {
+        script =
+            script.c(get("/unseen")).s(ok(&n.to_string(), "abc")).lose().s("0123456789".repeat(9));
+    }
+    let heard: Vec<_> = (1..6).map(|n| format!("- {n}(3)")).collect();
+    assert_eq!(script.hear_one_side(false), heard);
+}

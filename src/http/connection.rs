@@ -95,6 +95,7 @@ impl<R: Reader> Session<'_, R> {
             had,
             starts_stream,
         };
+        self.half().seen = true;
         let mut rest = bytes;
         while !rest.is_empty() {
             let taken = match self.half().state {

@@ -86,6 +86,8 @@ pub(super) struct Half {
     pub(super) gap_end: Option<Position>,
     /// How much of the other direction had been received when this one's latest bytes were sent.
     pub(super) last_ack: Option<Position>,
+    /// Whether any byte of it was captured.
+    pub(super) seen: bool,
     /// Bytes passed over before anything on this connection told what they were.
     pub(super) unplaced: u64,
 }
@@ -104,6 +106,7 @@ impl Half {
             hole: None,
             gap_end: None,
             last_ack: None,
+            seen: false,
             unplaced: 0,
         }
     }

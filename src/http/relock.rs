@@ -3,7 +3,7 @@
 
 use super::Reader;
 use super::body::Body;
-use super::half::{Otherwise, State};
+use super::half::Otherwise;
 use super::head::{self, Kind};
 use super::pairing::Serial;
 use super::session::{Cursor, Session, place};
@@ -22,7 +22,7 @@ impl<R: Reader> Session<'_, R> {
         let half = &self.connection.halves[self.direction.index()];
         let other = &self.connection.halves[self.direction.reverse().index()];
         let joined_here = half.hole == Some(cursor.start.position);
-        let proof_is_due = other.state != State::Fresh && !joined_here;
+        let proof_is_due = other.seen && !joined_here;
         let enough = if proof_is_due { Turn::Opens } else { Turn::Possible };
         cursor.turn >= enough && self.may_open_message(cursor, bytes)
     }
