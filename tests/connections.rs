@@ -668,3 +668,19 @@ fn answers_of_a_server_that_is_seen_alone_are_heard_behind_losses() {
     let heard: Vec<_> = (1..6).map(|n| format!("- {n}(3)")).collect();
     assert_eq!(script.hear_one_side(false), heard);
 }
+
+#[test]
+fn a_refused_body_gives_way_though_the_end_of_the_refusal_was_not_captured() {
+    let refused =
+        "HTTP/1.1 403 Forbidden\r\nX-Id: no\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nno!";
+    let script = Script::opened()
+        .c(put("/1", 5000, "Expect: 100-continue\r\n"))
+        .s(refused)
+        .lose()
+        .s("\r\n0\r\n\r\n")
+        .c(get("/2"))
+        .s(ok("2", ""))
+        .c(get("/3"))
+        .s(ok("3", ""));
+    assert_eq!(script.hear(), ["/1(0) no(?)", "/2(0) 2(0)", "/3(0) 3(0)"]);
+}

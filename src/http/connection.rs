@@ -30,7 +30,11 @@ impl<R: Reader> Consumer for Http<R> {
         let mut at = Session { http: self, connection, key, direction: chunk.direction };
         match chunk.content {
             Content::Data { bytes, .. } => at.data(&chunk, bytes),
-            Content::Passed(n) => at.passed(n, chunk.position),
+            Content::Passed(n) => {
+                at.passed(n, chunk.position);
+                // What it tells beside its bytes counts whether these are looked at or not.
+                (at.half().seen, at.half().last_ack) = (true, chunk.ack);
+            }
             Content::Gap(n) => at.gap(n, chunk.position),
         }
         at.settle();

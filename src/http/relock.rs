@@ -78,7 +78,14 @@ impl<R: Reader> Session<'_, R> {
         if cursor.turn != Turn::Opens || !(doubtful || body == Body::UntilClose) {
             return false;
         }
-        if !self.may_open_message(cursor, rest) {
+        let opens = match self.kind() {
+            // Its client was not told to go on: it was told the end, and a part of that is missing.
+            Some(Kind::Request) if self.connection.pending.progress(of).0 => {
+                head::may_open(Kind::Request, rest)
+            }
+            _ => self.may_open_message(cursor, rest),
+        };
+        if !opens {
             return false;
         }
         match self.kind() {

@@ -1,7 +1,9 @@
 //! pipeline: the rooms, joined by threads and channels.
 //!
-//! Takes [`PacketSource`]s and a [`Config`]. Gives every observation in an order that does not
-//! depend on the number of workers, and a filled [`Tally`].
+//! Takes [`PacketSource`]s and a [`Config`]. Gives every observation, in the order of packets, and a
+//! filled [`Tally`]. Which observations, and all counts, do not depend on the number of workers; nor
+//! does their order, but for those that time or the end of a capture brings about, which follow
+//! the packets of their batch.
 //!
 //! ```text
 //!  capture thread            workers                        calling thread
@@ -15,9 +17,9 @@
 //! batch and puts their observations back into the order of packets.
 //!
 //! There is one capture thread a source. A worker puts what several of them saw into the order of
-//! time, so that it does not matter which thread saw which direction of a connection. Channels are bounded, and a full one blocks who sends;
-//! live, a capture thread that finds a worker's queue full drops the batch and counts it. When the
-//! caller's sink fails, it all ends: nobody is left to read.
+//! time, so that it does not matter which thread saw which direction of a connection. Channels are
+//! bounded, and a full one blocks who sends; live, a capture thread that finds a worker's queue full
+//! drops the batch and counts it. When the caller's sink fails, it all ends: nobody is left to read.
 //!
 //! What is counted comes on top of what the [`Tally`] holds, and nothing else is left of a run: the
 //! same packets again, in another run, count exactly as often again.
