@@ -7,7 +7,7 @@ use sealwatch::decode::{Flags, Segment};
 use sealwatch::flow::{Counts, FlowTable, Limits};
 use sealwatch::http::{self, Http};
 use sealwatch::net::{Endpoint, FlowKey, Seq, Timestamp};
-use support::listener::{Heard, Listener};
+use support::listener::{Heard, Listener, fates};
 
 /// A table, and connections to write in.
 struct Wire {
@@ -77,15 +77,7 @@ impl Wire {
     fn balance(&mut self) {
         let flow = self.table.counts();
         let http = self.table.consumer().counts();
-        let fates = http.head_bytes
-            + http.body_bytes
-            + http.ignored_bytes
-            + http.tls_bytes
-            + http.http2_bytes
-            + http.lost_bytes
-            + flow.duplicate_bytes
-            + flow.stray_bytes;
-        assert_eq!(flow.payload_bytes, fates + flow.unsettled_bytes);
+        assert_eq!(flow.payload_bytes, fates(&flow, &http) + flow.unsettled_bytes);
     }
 
     fn counts(&self) -> Counts {

@@ -17,6 +17,8 @@ pub mod frame;
 pub mod honest;
 pub mod judge;
 pub mod line;
+#[path = "../../tests/support/random.rs"]
+#[allow(clippy::duplicate_mod, reason = "a test that makes traffic has what tests share, too")]
 pub mod random;
 pub mod run;
 pub mod talk;

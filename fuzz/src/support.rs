@@ -9,3 +9,5 @@ pub mod listener;
 pub mod oracle;
 #[path = "../../tests/support/pcap.rs"]
 pub mod pcap;
+#[path = "../../tests/support/random.rs"]
+pub mod random;

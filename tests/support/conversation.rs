@@ -1,33 +1,10 @@
 //! Makes TCP conversations of HTTP exchanges whose truth is known, and spoils them the way
 //! networks and taps do.
 
+pub use super::random::Random;
 use sealwatch::decode::{Flags, Segment};
 use sealwatch::net::{Direction, Endpoint, FlowKey, Seq, Timestamp};
 use std::net::IpAddr;
-
-/// A small seeded generator, so that a failing case is its seed (SplitMix64).
-#[derive(Clone, Debug)]
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// From 0 to `n - 1`.
-    pub fn below(&mut self, n: u64) -> u64 {
-        self.next() % n.max(1)
-    }
-
-    /// True in `per_10_000` of 10,000 cases.
-    pub fn chance(&mut self, per_10_000: u64) -> bool {
-        self.below(10_000) < per_10_000
-    }
-}
 
 /// A segment that owns its payload.
 #[derive(Clone, Debug)]

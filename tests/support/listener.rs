@@ -1,8 +1,8 @@
 //! Listens to conversations through the flow and HTTP rooms.
 
 use super::conversation::{Packet, endpoint};
-use sealwatch::flow::{FlowTable, Limits};
-use sealwatch::http::{Exchange, Http, Peers, Reader, RequestHead, ResponseHead};
+use sealwatch::flow::{self, FlowTable, Limits};
+use sealwatch::http::{self, Exchange, Http, Peers, Reader, RequestHead, ResponseHead};
 use sealwatch::net::Timestamp;
 
 /// What was heard of an exchange.
@@ -63,7 +63,7 @@ impl Reader for Listener {
 }
 
 fn table() -> FlowTable<Http<Listener>> {
-    let http = Http::new(Listener::default(), sealwatch::http::Limits::default());
+    let http = Http::new(Listener::default(), http::Limits::default());
     FlowTable::new(http, Limits::default())
 }
 
@@ -79,6 +79,18 @@ pub fn listen_for(packets: &[Packet], seconds: i64) -> Vec<Heard> {
     std::mem::take(&mut table.consumer().reader.heard)
 }
 
+/// How many bytes of payload have a fate.
+pub fn fates(flow: &flow::Counts, http: &http::Counts) -> u64 {
+    http.head_bytes
+        + http.body_bytes
+        + http.ignored_bytes
+        + http.tls_bytes
+        + http.http2_bytes
+        + http.lost_bytes
+        + flow.duplicate_bytes
+        + flow.stray_bytes
+}
+
 /// Listens to one connection's packets, to the end; checks that every byte has one fate.
 pub fn listen(packets: &[Packet]) -> Vec<Heard> {
     let mut table = table();
@@ -88,14 +100,7 @@ pub fn listen(packets: &[Packet]) -> Vec<Heard> {
     table.close();
     let flow = table.counts();
     let http = table.consumer().counts();
-    let fates = http.head_bytes
-        + http.body_bytes
-        + http.ignored_bytes
-        + http.tls_bytes
-        + http.http2_bytes
-        + http.lost_bytes
-        + flow.duplicate_bytes
-        + flow.stray_bytes;
+    let fates = fates(&flow, &http);
     let sent: u64 = packets.iter().map(|packet| packet.payload.len() as u64).sum();
     assert_eq!(flow.payload_bytes, sent, "bytes taken in");
     assert_eq!(flow.payload_bytes, fates, "fates of bytes: {flow:?} {http:?}");

@@ -12,6 +12,8 @@ pub mod oracle;
 pub mod payload;
 pub mod pcap;
 pub mod prometheus;
+#[allow(clippy::duplicate_mod, reason = "a test that makes traffic has it there, too")]
+pub mod random;
 pub mod s3;
 pub mod script;
 pub mod served;
