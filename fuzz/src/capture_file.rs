@@ -18,7 +18,7 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
 /// How many packets are read at most: a few packed bytes can hold millions.
 const MAX_PACKETS: u64 = 4096;
@@ -30,6 +30,7 @@ const RECORD_HEADER: usize = 16;
 
 /// The target.
 pub fn run(data: &[u8]) {
+    survive_closed_pipes();
     let read = read(data);
     let is_packed = matches!(data, [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..])
         || matches!(data, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]);
@@ -46,6 +47,16 @@ pub fn run(data: &[u8]) {
         data.len(),
         read.packets
     );
+}
+
+/// What unpacks a file writes to a pipe, which is closed where there is too much. A Rust program
+/// gets an error for that; under libFuzzer, whose `main` is not Rust's, a signal would end it.
+fn survive_closed_pipes() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let heeded = signal_hook::flag::register(signal_hook::consts::SIGPIPE, Arc::default());
+        heeded.expect("a signal can be caught");
+    });
 }
 
 /// Where to cut a file off: anywhere, but for the same file at the same place.
