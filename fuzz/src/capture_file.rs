@@ -39,6 +39,11 @@ pub fn run(data: &[u8]) {
     }
     // One may be about the file's link type.
     assert!(read.problems.len() <= 2, "{:?}", read.problems);
+    if is_packed && !read.problems.is_empty() {
+        // What was unpacked in one step with the damage is lost with it, and a problem says so: how
+        // far a cut file is read says nothing of one that is damaged later.
+        return;
+    }
     let until = cut(data);
     let part = self::read(&data[..until]).packets;
     assert!(
