@@ -23,6 +23,7 @@ pub mod flow;
 pub mod http;
 pub mod net;
 pub mod pipeline;
+mod queue;
 pub mod report;
 pub mod s3;
 pub mod tally;

@@ -2,12 +2,13 @@
 
 use super::{Counts, Turn};
 use crate::net::{Position, Seq, Timestamp};
+use crate::queue::give_back;
 use std::collections::VecDeque;
 use std::ops::{AddAssign, SubAssign};
 
 /// What holding something takes beside its bytes: its place in a queue that grows by doubling.
 const HELD_COST: usize = 2 * size_of::<Held>();
-/// A queue keeps room for so many, and for four times as many as are in it.
+/// A direction of which nothing is held keeps room for so many.
 const SPARE: usize = 2;
 
 /// What is held.
@@ -344,16 +345,13 @@ impl Stream {
     /// Takes out what is held in front.
     pub(super) fn take_front(&mut self) -> Option<Held> {
         let front = self.held.pop_front();
-        if self.held.capacity() > SPARE.max(4 * self.held.len()) {
-            self.held.shrink_to(2 * self.held.len());
-        }
+        give_back(&mut self.held, SPARE);
         front
     }
 
+    /// Gives back what is kept for speed alone.
     pub(super) fn rest(&mut self) {
-        if self.held.is_empty() {
-            self.held = VecDeque::new();
-        }
+        give_back(&mut self.held, 0);
     }
 
     fn to_held(&self, piece: &Piece<'_>) -> Held {

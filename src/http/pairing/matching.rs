@@ -122,20 +122,17 @@ impl<Q, P> Pending<Q, P> {
     fn pass_over_one_of(&mut self, range: Range<usize>, over: &mut Vec<Exchange<Q, P>>) {
         let questions: Vec<_> =
             self.entries.range(range.clone()).filter_map(Entry::unanswered).copied().collect();
-        let serial = self.entries[range.start].serial;
+        let serial = Serial(self.entries[range.start].serial);
         self.pass_over(range, over);
-        let most = questions.iter().map(|q| q.run.map_or(1, |run| run.most));
-        let all = most.fold(0, u64::saturating_add);
-        let (Some(first), Some(last), 2..) = (questions.first(), questions.last(), all) else {
+        let mut all = Run::NONE;
+        questions.iter().for_each(|question| all += question.answers());
+        let (Some(first), Some(last), 2..) = (questions.first(), questions.last(), all.most) else {
             return;
         };
-        let run = Some(Run { least: 0, most: all - 1 });
+        let run = Some(Run::up_to(all.most - 1));
         let Question { end, lost_after, .. } = *last;
         let method = questions.iter().fold(first.method, |method, q| method.or(q.method));
-        let question = Some(Question { end, lost_after, method, run, ..*first });
-        let at = self.entries.partition_point(|entry| entry.serial < serial);
-        self.entries.insert(at, Entry { serial, question, request: None, response: None });
-        self.unanswered += 1;
+        self.insert_run(serial, Question { end, lost_after, method, run, ..*first });
     }
 
     /// A request is answered. No serial where nothing else is remembered of it.

@@ -22,9 +22,11 @@ mod runs;
 
 use super::Exchange;
 use crate::net::Position;
+use crate::queue::give_back;
 use std::collections::VecDeque;
+use std::ops::AddAssign;
 
-/// A queue keeps room for so many, and for four times as many as are in it.
+/// A connection whose exchanges are over keeps room for so many.
 const SPARE: usize = 1;
 
 /// What of a request's method decides about its response's body (RFC 9112 §6.3).
@@ -78,6 +80,19 @@ impl<T> Message<T> {
         Self { facts, heap, body_bytes: Some(0), over: false }
     }
 
+    /// The body will not be known, unless it is.
+    fn doubt_body(&mut self) {
+        if !self.over {
+            self.body_bytes = None;
+        }
+    }
+
+    /// It is over, wherever its body stands.
+    fn break_off(&mut self) {
+        self.doubt_body();
+        self.over = true;
+    }
+
     fn split(message: Option<Self>) -> (Option<T>, Option<u64>) {
         message.map_or((None, None), |message| (Some(message.facts), message.body_bytes))
     }
@@ -103,11 +118,48 @@ struct Question {
     run: Option<Run>,
 }
 
+impl Question {
+    fn new(place: Place, method: Method) -> Self {
+        Self {
+            place,
+            method,
+            end: None,
+            lost_after: false,
+            interim: false,
+            answer_at: place.ack,
+            answered: false,
+            run: None,
+        }
+    }
+
+    /// How many answers are still to come to it, where none has.
+    fn answers(&self) -> Run {
+        self.run.unwrap_or(Run::ONE)
+    }
+}
+
 /// How many answers are still to come to requests of which nothing is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Run {
     least: u64,
     most: u64,
+}
+
+impl Run {
+    const NONE: Self = Self { least: 0, most: 0 };
+    const ONE: Self = Self { least: 1, most: 1 };
+
+    /// None, or as many as `most`.
+    const fn up_to(most: u64) -> Self {
+        Self { least: 0, most }
+    }
+}
+
+impl AddAssign for Run {
+    fn add_assign(&mut self, other: Self) {
+        self.least = self.least.saturating_add(other.least);
+        self.most = self.most.saturating_add(other.most);
+    }
 }
 
 #[derive(Debug)]
@@ -135,12 +187,8 @@ impl<Q, P> Entry<Q, P> {
 
     /// The exchange, of which there may be more to come than will be known.
     fn unfinished(mut self) -> Option<Exchange<Q, P>> {
-        if let Some(request) = self.request.as_mut().filter(|message| !message.over) {
-            request.body_bytes = None;
-        }
-        if let Some(response) = self.response.as_mut().filter(|message| !message.over) {
-            response.body_bytes = None;
-        }
+        self.request.iter_mut().for_each(Message::doubt_body);
+        self.response.iter_mut().for_each(Message::doubt_body);
         self.exchange()
     }
 
@@ -150,9 +198,8 @@ impl<Q, P> Entry<Q, P> {
             return None;
         }
         // What is missing was taken for its body so far, and may be something else.
-        let doubted = self.question.is_some_and(|question| question.lost_after);
-        if let Some(request) = self.request.as_mut().filter(|request| doubted && !request.over) {
-            request.body_bytes = None;
+        if self.question.is_some_and(|question| question.lost_after) {
+            self.request.iter_mut().for_each(Message::doubt_body);
         }
         let (request, request_body_bytes) = Message::split(self.request);
         let (response, response_body_bytes) = Message::split(self.response);
@@ -242,16 +289,7 @@ impl<Q, P> Pending<Q, P> {
         }
         self.unseen = self.unseen.saturating_add(hole.map_or(0, |hole| self.fit(hole, place)));
         self.doubt_next();
-        let question = Question {
-            place,
-            method,
-            end: None,
-            lost_after: false,
-            interim: false,
-            answer_at: place.ack,
-            answered: false,
-            run: None,
-        };
+        let question = Question::new(place, method);
         let serial = self.push(Some(question), Some(Message::new(facts, heap)));
         self.sending = Some(serial);
         serial
@@ -286,9 +324,7 @@ impl<Q, P> Pending<Q, P> {
         let entry = self.index(serial).and_then(|index| self.entries.remove(index))?;
         self.heap -= entry.heap();
         self.unanswered -= usize::from(entry.unanswered().is_some());
-        if self.entries.capacity() > SPARE.max(4 * self.entries.len()) {
-            self.entries.shrink_to(2 * self.entries.len());
-        }
+        give_back(&mut self.entries, SPARE);
         Some(entry)
     }
 
@@ -300,9 +336,7 @@ impl<Q, P> Pending<Q, P> {
 
     /// Gives back what is kept for speed alone.
     pub(super) fn rest(&mut self) {
-        if self.entries.is_empty() {
-            self.entries = VecDeque::new();
-        }
+        give_back(&mut self.entries, 0);
     }
 
     /// Takes out everything: the connection is over.

@@ -105,11 +105,8 @@ impl<Q, P> Pending<Q, P> {
             question.lost_after = true;
         }
         let Some(serial) = self.sending.take() else { return };
-        if let Some(request) = self.entry(serial).and_then(|entry| entry.request.as_mut())
-            && !request.over
-        {
-            request.body_bytes = None;
-            request.over = true;
+        if let Some(request) = self.entry(serial).and_then(|entry| entry.request.as_mut()) {
+            request.break_off();
             self.give_if_over(serial, over);
         }
     }
@@ -117,11 +114,8 @@ impl<Q, P> Pending<Q, P> {
     /// The server's direction was lost: the body that was under way stays of unknown length.
     pub(in crate::http) fn responses_lost(&mut self, over: &mut Vec<Exchange<Q, P>>) {
         let Some(serial) = self.answering.take() else { return };
-        if let Some(response) = self.entry(serial).and_then(|entry| entry.response.as_mut())
-            && !response.over
-        {
-            response.body_bytes = None;
-            response.over = true;
+        if let Some(response) = self.entry(serial).and_then(|entry| entry.response.as_mut()) {
+            response.break_off();
             self.give_if_over(serial, over);
         }
     }

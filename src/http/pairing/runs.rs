@@ -28,14 +28,19 @@ impl<Q, P> Pending<Q, P> {
         let first = self.entries.iter().position(|entry| entry.unanswered().is_some());
         let Some(index) = first.filter(|_| self.unseen > 0) else { return };
         let Some(question) = self.entries[index].unanswered().copied() else { return };
-        let serial = self.entries[index].serial;
+        let serial = Serial(self.entries[index].serial);
         self.pass_over(index..index + 1, over);
-        let most = question.run.map_or(1, |run| run.most).saturating_add(self.unseen);
-        let run = Some(Run { least: 0, most });
-        let question = Some(Question { method: Method::Mixed, run, ..question });
-        self.entries.insert(index, Entry { serial, question, request: None, response: None });
+        let most = question.answers().most.saturating_add(std::mem::take(&mut self.unseen));
+        let run = Some(Run::up_to(most));
+        self.insert_run(serial, Question { method: Method::Mixed, run, ..question });
+    }
+
+    /// Puts a run where the request of that serial was.
+    pub(super) fn insert_run(&mut self, Serial(serial): Serial, run: Question) {
+        let at = self.entries.partition_point(|entry| entry.serial < serial);
+        let entry = Entry { serial, question: Some(run), request: None, response: None };
+        self.entries.insert(at, entry);
         self.unanswered += 1;
-        self.unseen = 0;
     }
 
     /// What was sent unseen by a client that pipelines may be answered before what comes next.
@@ -48,22 +53,13 @@ impl<Q, P> Pending<Q, P> {
         if let Some(last) = last
             && let Some(run) = last.run.as_mut()
         {
-            run.most = run.most.saturating_add(more);
+            *run += Run::up_to(more);
             last.method = Method::Mixed;
             return;
         }
         let anywhere = Place { start: Position::default(), end: Position::default(), ack: None };
-        let question = Question {
-            place: anywhere,
-            method: Method::Mixed,
-            end: None,
-            lost_after: false,
-            answer_at: None,
-            interim: false,
-            answered: false,
-            run: Some(Run { least: 0, most: more }),
-        };
-        self.push(Some(question), None);
+        let run = Some(Run::up_to(more));
+        self.push(Some(Question { run, ..Question::new(anywhere, Method::Mixed) }), None);
     }
 
     /// The newest exchange is one too many: gives it as it is, and remembers only that there was
@@ -81,10 +77,10 @@ impl<Q, P> Pending<Q, P> {
         if let Some(before) = before
             && let Some(run) = before.run.as_mut()
         {
-            (run.least, run.most) = (run.least + 1, run.most.saturating_add(1));
+            *run += Run::ONE;
             before.method = before.method.or(question.method);
         } else {
-            question.run = Some(Run { least: 1, most: 1 });
+            question.run = Some(Run::ONE);
             self.push(Some(question), None);
         }
     }
@@ -111,12 +107,9 @@ impl<Q, P> Pending<Q, P> {
             let question = entry.question.take().filter(|question| !question.answered);
             over.extend(entry.unfinished());
             let Some(question) = question else { continue };
-            let none = Some(Run { least: 0, most: 0 });
-            let first = unanswered.get_or_insert(Question { run: none, ..question });
-            let more = question.run.unwrap_or(Run { least: 1, most: 1 });
+            let first = unanswered.get_or_insert(Question { run: Some(Run::NONE), ..question });
             if let Some(run) = first.run.as_mut() {
-                run.least += more.least;
-                run.most = run.most.saturating_add(more.most);
+                *run += question.answers();
             }
             (first.end, first.lost_after) = (question.end, question.lost_after);
             first.method = first.method.or(question.method);
