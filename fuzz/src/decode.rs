@@ -112,7 +112,7 @@ fn packet<'a>(tape: &mut Tape<'a>, time: &mut i64) -> Packet<'a> {
     let len = usize::from(tape.u16());
     let data = tape.bytes(len);
     let wire_len = data.len() as u32 + cut;
-    Packet { time: Timestamp::from_nanos(*time), link_type, data, wire_len }
+    Packet { time: Timestamp::from_nanos(*time), link_type, data, wire_len, block: None }
 }
 
 /// A segment that owns its payload: what is compared.

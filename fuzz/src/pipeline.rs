@@ -13,7 +13,7 @@ use crate::capture_file::{memory_file, path};
 use crate::support::conversation::Packet;
 use crate::support::pcap;
 use crate::tape::Tape;
-use sealwatch::capture::{CaptureError, CaptureFiles, LinkType, Next, PacketSource};
+use sealwatch::capture::{CaptureError, CaptureFiles, LinkType, Next, PacketSource, Take};
 use sealwatch::net::{Endpoint, Timestamp};
 use sealwatch::pipeline::{self, Config, Event, Pace};
 use sealwatch::s3::{Observation, Record};
@@ -143,14 +143,16 @@ struct Memory {
 }
 
 impl PacketSource for Memory {
-    fn next(&mut self, take: &mut dyn FnMut(&capture::Packet<'_>)) -> Result<Next, CaptureError> {
+    fn next(&mut self, take: &mut Take<'_>) -> Result<Next, CaptureError> {
         let Some(Frame { time, data, wire_len, .. }) = self.frames.get(self.next) else {
             return Ok(Next::End);
         };
         self.next += 1;
         let (time, link_type) = (Timestamp::from_nanos(*time), LinkType::RAW);
-        take(&capture::Packet { time, link_type, data, wire_len: *wire_len });
-        Ok(Next::Packet)
+        // One at a time: whether it has enough does not matter.
+        let wire_len = *wire_len;
+        let _ = take(&capture::Packet { time, link_type, data, wire_len, block: None });
+        Ok(Next::Packets)
     }
 }
 

@@ -1,10 +1,11 @@
 //! A source that is read on a thread of its own, so that where nothing comes, nobody waits for it.
 
 use super::held::Held;
-use super::{CaptureError, Next, Packet, PacketSource};
+use super::{CaptureError, Next, PacketSource, Take};
 use crate::net::Timestamp;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use std::io;
+use std::ops::ControlFlow;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -31,15 +32,22 @@ impl Apart {
         let (sender, packets) = bounded(QUEUE);
         let read = move || {
             let mut source = open();
+            let send = |given| match sender.send(given) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            };
             loop {
-                let mut held = None;
-                let given = match source.next(&mut |packet| held = Some(Held::of(packet))) {
-                    Ok(Next::Packet) => held.map(Ok),
-                    Ok(Next::Idle(_)) => None,
+                let mut listening = ControlFlow::Continue(());
+                let given = source.next(&mut |packet| {
+                    listening = send(Ok(Held::of(packet)));
+                    listening
+                });
+                match given {
                     Ok(Next::End) => return,
-                    Err(problem) => Some(Err(problem)),
-                };
-                if given.is_some_and(|given| sender.send(given).is_err()) {
+                    Ok(_) => {}
+                    Err(problem) => listening = send(Err(problem)),
+                }
+                if listening.is_break() {
                     return;
                 }
             }
@@ -50,11 +58,12 @@ impl Apart {
 }
 
 impl PacketSource for Apart {
-    fn next(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Result<Next, CaptureError> {
+    fn next(&mut self, take: &mut Take<'_>) -> Result<Next, CaptureError> {
         match self.packets.recv_timeout(STEP) {
             Ok(Ok(held)) => {
-                take(&held.packet());
-                Ok(Next::Packet)
+                // One at a time: whether it has enough does not matter.
+                let _ = take(&held.packet());
+                Ok(Next::Packets)
             }
             Ok(Err(problem)) => Err(problem),
             Err(RecvTimeoutError::Timeout) => Ok(Next::Idle(Timestamp::EARLIEST)),

@@ -1,14 +1,17 @@
 //! One capture file, plain or packed.
 
+use super::blocks::{Blocks, Stop};
 use super::error::{CaptureError, ErrorKind};
-use super::framing::{self, FaultKind, Framing};
+use super::formats;
+use super::framing::{FaultKind, Framing};
 use super::progress::Progress;
 use super::stream::{Outcome, Packing, Stream};
-use super::{LinkType, Packet};
+use super::{LinkType, Packet, Take};
 use crate::net::Timestamp;
 use pcap::{Capture, Offline, Precision};
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read as _, Seek};
+use std::ops::ControlFlow;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
@@ -21,20 +24,35 @@ pub(super) struct CaptureFile {
     link_type: LinkType,
     /// `None` once it is over.
     reading: Option<Reading>,
+}
+
+/// How its bytes become packets.
+enum Reading {
+    Blocks(Box<Blocks>),
+    Libpcap(Libpcap),
+}
+
+/// libpcap's handle, and where its bytes come from.
+struct Libpcap {
+    capture: Capture<Offline>,
+    from: Source,
     progress: Progress,
     /// Bytes of a plain file that [`Progress`] was not told about yet.
     untold: u64,
 }
 
-/// libpcap's handle, and where its bytes come from.
-struct Reading {
-    capture: Capture<Offline>,
-    from: Source,
-}
-
 enum Source {
     Plain(File),
     Packed(Stream),
+}
+
+/// What reading came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    /// Whoever takes packets has enough.
+    Enough,
+    /// The file is over.
+    End,
 }
 
 impl CaptureFile {
@@ -44,26 +62,13 @@ impl CaptureFile {
         filter: Option<&str>,
         progress: &Progress,
     ) -> Result<Self, CaptureError> {
-        let fail = |kind| CaptureError::new(path, kind);
-        let mut reading = match plain(path).map_err(fail)? {
-            Some(file) => open_plain(file).map_err(fail)?,
-            None => open_packed(path, progress).map_err(fail)?,
+        let reading =
+            Reading::open(path, filter, progress).map_err(|kind| CaptureError::new(path, kind))?;
+        let link_type = match &reading {
+            Reading::Blocks(blocks) => blocks.link_type(),
+            Reading::Libpcap(libpcap) => LinkType(libpcap.capture.get_datalink().0),
         };
-        if let Some(filter) = filter {
-            let applied = reading.capture.filter(filter, true);
-            applied.map_err(|error| fail(ErrorKind::Filter(reason(error))))?;
-        }
-        let untold = match &reading.from {
-            Source::Plain(file) => file.metadata().map_or(0, |metadata| metadata.len()),
-            Source::Packed(_) => 0,
-        };
-        Ok(Self {
-            path: path.to_owned(),
-            link_type: LinkType(reading.capture.get_datalink().0),
-            reading: Some(reading),
-            progress: progress.clone(),
-            untold,
-        })
+        Ok(Self { path: path.to_owned(), link_type, reading: Some(reading) })
     }
 
     /// What is to be said about a file whose packets are not decoded.
@@ -71,27 +76,83 @@ impl CaptureFile {
         CaptureError::unknown_link(&self.path, self.link_type)
     }
 
-    /// Gives the next packet to `take`; `false` when there are no more.
-    pub(super) fn next(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Result<bool, CaptureError> {
-        let Some(reading) = &mut self.reading else { return Ok(false) };
-        let error = match reading.capture.next_packet() {
-            Ok(packet) => {
-                let told = self.untold.min(RECORD_HEADER + packet.data.len() as u64);
-                self.untold -= told;
-                self.progress.add(told);
-                take(&self::packet(self.link_type, &packet));
-                return Ok(true);
-            }
-            Err(pcap::Error::NoMorePackets) => None,
-            Err(error) => Some(error),
+    /// Gives packets to `take` until it has enough.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the file. It is over then, but where packets of another link type than the
+    /// first may follow that is not decoded.
+    pub(super) fn read(&mut self, take: &mut Take<'_>) -> Result<Read, CaptureError> {
+        let ending = match &mut self.reading {
+            None => None,
+            Some(Reading::Blocks(blocks)) => match blocks.read(take) {
+                Stop::Enough => return Ok(Read::Enough),
+                Stop::Unknown(link_type) => {
+                    let unknown = CaptureError::unknown_link(&self.path, link_type);
+                    return unknown.map_or(Ok(Read::Enough), Err);
+                }
+                Stop::End => None,
+                Stop::Fault(kind) => Some(kind),
+            },
+            Some(Reading::Libpcap(libpcap)) => match libpcap.read(self.link_type, take) {
+                ControlFlow::Break(()) => return Ok(Read::Enough),
+                ControlFlow::Continue(error) => match self.reading.take() {
+                    Some(Reading::Libpcap(libpcap)) => libpcap.ending(error),
+                    _ => None,
+                },
+            },
         };
-        self.progress.add(std::mem::take(&mut self.untold));
-        let Some(Reading { capture, from }) = self.reading.take() else { return Ok(false) };
-        drop(capture);
-        match ending(from, error) {
-            None => Ok(false),
-            Some(kind) => Err(CaptureError::new(&self.path, kind)),
+        self.reading = None;
+        ending.map_or(Ok(Read::End), |kind| Err(CaptureError::new(&self.path, kind)))
+    }
+}
+
+impl Reading {
+    fn open(path: &Path, filter: Option<&str>, progress: &Progress) -> Result<Self, ErrorKind> {
+        let mut libpcap = match plain(path)? {
+            Some(file) if filter.is_none() => match Blocks::open(file, progress.clone())? {
+                Ok(blocks) => return Ok(Self::Blocks(Box::new(blocks))),
+                Err(file) => open_plain(file, progress)?,
+            },
+            Some(file) => open_plain(file, progress)?,
+            None => open_packed(path, progress)?,
+        };
+        if let Some(filter) = filter {
+            let applied = libpcap.capture.filter(filter, true);
+            applied.map_err(|error| ErrorKind::Filter(reason(error)))?;
         }
+        Ok(Self::Libpcap(libpcap))
+    }
+}
+
+impl Libpcap {
+    /// Gives packets until `take` has enough; where there are no more, libpcap's error, if it gave
+    /// one.
+    fn read(
+        &mut self,
+        link_type: LinkType,
+        take: &mut Take<'_>,
+    ) -> ControlFlow<(), Option<pcap::Error>> {
+        loop {
+            match self.capture.next_packet() {
+                Ok(packet) => {
+                    let told = self.untold.min(RECORD_HEADER + packet.data.len() as u64);
+                    self.untold -= told;
+                    self.progress.add(told);
+                    take(&self::packet(link_type, &packet))?;
+                }
+                Err(pcap::Error::NoMorePackets) => return ControlFlow::Continue(None),
+                Err(error) => return ControlFlow::Continue(Some(error)),
+            }
+        }
+    }
+
+    /// What is wrong with a file that libpcap reads no further; with `error`, if it gave one.
+    fn ending(self, error: Option<pcap::Error>) -> Option<ErrorKind> {
+        let Self { capture, from, progress, untold } = self;
+        progress.add(untold);
+        drop(capture);
+        ending(from, error)
     }
 }
 
@@ -103,6 +164,7 @@ fn packet<'a>(link_type: LinkType, packet: &pcap::Packet<'a>) -> Packet<'a> {
         link_type,
         data: packet.data,
         wire_len: packet.header.len.max(packet.data.len() as u32),
+        block: None,
     }
 }
 
@@ -122,7 +184,7 @@ fn plain(path: &Path) -> Result<Option<File>, ErrorKind> {
     if Packing::of(&start) != Packing::Plain {
         return Ok(None);
     }
-    if !framing::is_capture(&start) {
+    if !formats::is_capture(&start) {
         return Err(ErrorKind::NotACapture);
     }
     Ok(Some(file))
@@ -136,19 +198,27 @@ pub(super) fn start(file: &mut File) -> io::Result<Vec<u8>> {
     Ok(start)
 }
 
-fn open_plain(file: File) -> Result<Reading, ErrorKind> {
-    // By descriptor, as a path need not be UTF-8, nor name the same file a moment later.
+/// Opens it by its descriptor, as a path need not be UTF-8, nor name the same file a moment later.
+fn open_plain(mut file: File, progress: &Progress) -> Result<Libpcap, ErrorKind> {
+    file.rewind().map_err(ErrorKind::Unreadable)?;
+    let untold = file.metadata().map_or(0, |metadata| metadata.len());
     let path = format!("/dev/fd/{}", file.as_raw_fd());
     match Capture::from_file_with_precision(path, Precision::Nano) {
-        Ok(capture) => Ok(Reading { capture, from: Source::Plain(file) }),
+        Ok(capture) => {
+            let from = Source::Plain(file);
+            Ok(Libpcap { capture, from, progress: progress.clone(), untold })
+        }
         Err(error) => Err(in_header(reason(error))),
     }
 }
 
-fn open_packed(path: &Path, progress: &Progress) -> Result<Reading, ErrorKind> {
+fn open_packed(path: &Path, progress: &Progress) -> Result<Libpcap, ErrorKind> {
     let stream = Stream::open(path, progress).map_err(ErrorKind::Unreadable)?;
     match Capture::from_file_with_precision(stream.path(), Precision::Nano) {
-        Ok(capture) => Ok(Reading { capture, from: Source::Packed(stream) }),
+        Ok(capture) => {
+            let from = Source::Packed(stream);
+            Ok(Libpcap { capture, from, progress: progress.clone(), untold: 0 })
+        }
         Err(error) => Err(match stream.finish() {
             Outcome { error: Some(error), content, .. } => broken(content, error),
             Outcome { content: 0, .. } => ErrorKind::Empty,

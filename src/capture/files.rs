@@ -1,13 +1,14 @@
 //! Capture files as one traffic.
 
 use super::error::{CaptureError, ErrorKind};
-use super::file::CaptureFile;
+use super::file::{CaptureFile, Read};
 use super::find::{self, Found};
 use super::held::Held;
 use super::progress::Progress;
-use super::{Next, Packet, PacketSource};
+use super::{Next, PacketSource, Take};
 use crate::net::Timestamp;
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 /// How far a file may reach beyond the first packet of the next before the two count as
@@ -91,8 +92,13 @@ impl CaptureFiles {
                 return None;
             }
         };
-        let first = reading.read();
-        self.problems.extend(first.err());
+        // What is said of link types here is said again when the file is read.
+        let is_said_later =
+            |error: &CaptureError| again && matches!(error.kind, ErrorKind::UnknownLink { .. });
+        while reading.held.is_empty() && !reading.ended {
+            let problem = reading.read().err();
+            self.problems.extend(problem.filter(|problem| !is_said_later(problem)));
+        }
         let time = reading.held.front().map(|held| held.time);
         if time.is_some() {
             self.problems.extend(reading.file.unknown_link());
@@ -124,7 +130,7 @@ impl CaptureFiles {
     }
 
     /// Reads the one file on, straight through where nothing else begins meanwhile.
-    fn read_alone(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Result<Step, CaptureError> {
+    fn read_alone(&mut self, take: &mut Take<'_>) -> Result<Step, CaptureError> {
         let next_begins = self.next_begins();
         let reading = &mut self.reading[0];
         if reading.ended {
@@ -151,21 +157,24 @@ impl CaptureFiles {
             return Ok(Step::Again);
         }
         let mut beyond = None;
-        let more = reading.file.next(&mut |packet| {
+        let step = reading.pass(&mut |packet| {
             if packet.time <= next_begins {
-                take(packet);
-            } else {
-                beyond = Some(Held::of(packet));
+                return take(packet);
             }
+            beyond = Some(Held::of(packet));
+            ControlFlow::Break(())
         });
-        reading.ended = !matches!(more, Ok(true));
-        let given = more? && beyond.is_none();
-        reading.held.extend(beyond);
-        Ok(if given { Step::Given } else { Step::Again })
+        match beyond {
+            None => step,
+            Some(held) => {
+                reading.held.push_back(held);
+                Ok(Step::Again)
+            }
+        }
     }
 
     /// Gives the earliest packet of several files.
-    fn merge(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Result<Step, CaptureError> {
+    fn merge(&mut self, take: &mut Take<'_>) -> Result<Step, CaptureError> {
         for reading in &mut self.reading {
             if reading.held.is_empty() && !reading.ended {
                 reading.read()?;
@@ -185,7 +194,8 @@ impl CaptureFiles {
 
 /// What a step of reading came to.
 enum Step {
-    Given,
+    /// Whoever takes packets has enough.
+    Enough,
     Again,
 }
 
@@ -202,28 +212,43 @@ impl Reading {
     /// Reads a packet and holds it.
     fn read(&mut self) -> Result<(), CaptureError> {
         let held = &mut self.held;
-        let more = self.file.next(&mut |packet| held.push_back(Held::of(packet)));
-        self.ended = !matches!(more, Ok(true));
-        more.map(|_| ())
+        let read = self.file.read(&mut |packet| {
+            held.push_back(Held::of(packet));
+            ControlFlow::Break(())
+        });
+        self.note(read).map(|_| ())
     }
 
-    /// Gives the next packet as it is read.
-    fn pass(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Result<Step, CaptureError> {
-        let more = self.file.next(take);
-        self.ended = !matches!(more, Ok(true));
-        Ok(if more? { Step::Given } else { Step::Again })
+    /// Gives packets as they are read.
+    fn pass(&mut self, take: &mut Take<'_>) -> Result<Step, CaptureError> {
+        let read = self.file.read(take);
+        self.note(read).map(|read| match read {
+            Read::Enough => Step::Enough,
+            Read::End => Step::Again,
+        })
+    }
+
+    /// Notes whether that was all.
+    fn note(&mut self, read: Result<Read, CaptureError>) -> Result<Read, CaptureError> {
+        self.ended = match &read {
+            Ok(read) => *read == Read::End,
+            Err(error) => !matches!(error.kind, ErrorKind::UnknownLink { .. }),
+        };
+        read
     }
 
     /// Gives the first packet that is held.
-    fn give(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Step {
+    fn give(&mut self, take: &mut Take<'_>) -> Step {
         let Some(held) = self.held.pop_front() else { return Step::Again };
-        take(&held.packet());
-        Step::Given
+        match take(&held.packet()) {
+            ControlFlow::Break(()) => Step::Enough,
+            ControlFlow::Continue(()) => Step::Again,
+        }
     }
 }
 
 impl PacketSource for CaptureFiles {
-    fn next(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Result<Next, CaptureError> {
+    fn next(&mut self, take: &mut Take<'_>) -> Result<Next, CaptureError> {
         loop {
             if let Some(problem) = self.problems.pop_front() {
                 return Err(problem);
@@ -235,8 +260,8 @@ impl PacketSource for CaptureFiles {
                 1 => self.read_alone(take)?,
                 _ => self.merge(take)?,
             };
-            if matches!(step, Step::Given) {
-                return Ok(Next::Packet);
+            if matches!(step, Step::Enough) {
+                return Ok(Next::Packets);
             }
         }
     }

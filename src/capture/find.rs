@@ -3,7 +3,7 @@
 
 use super::error::{CaptureError, ErrorKind};
 use super::file;
-use super::framing;
+use super::formats;
 use super::stream::Packing;
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -86,7 +86,7 @@ impl Search {
             return Ok(());
         }
         let start = file::start(&mut File::open(path)?)?;
-        if framing::is_capture(&start) || Packing::of(&start) != Packing::Plain {
+        if formats::is_capture(&start) || Packing::of(&start) != Packing::Plain {
             self.file(path, &metadata, true);
         } else {
             self.problem(path, ErrorKind::NotACaptureInDirectory);

@@ -7,48 +7,12 @@
 //! Formats: pcap (draft-ietf-opsawg-pcap) and its variants with nanoseconds and with a longer
 //! record header, and pcapng (draft-ietf-opsawg-pcapng).
 
+use super::formats::{
+    ENHANCED_PACKET, Format, INTERFACE_DESCRIPTION, MAX_PACKET, OBSOLETE_PACKET, Order,
+    SECTION_HEADER, SIMPLE_PACKET, check_block, check_captured, check_room, format, max_packet,
+    snapshot,
+};
 use std::io::{self, Read};
-
-/// libpcap takes no packet for possible that is larger (`MAXIMUM_SNAPLEN`), nor, on its largest
-/// link types, one of more than 128 MiB.
-const MAX_PACKET: u32 = 262_144;
-const MAX_PACKET_OF_LARGE_LINKS: u32 = 128 << 20;
-/// D-Bus, USBPcap, EBHSCR.
-const LARGE_LINKS: [u32; 3] = [231, 249, 279];
-/// The largest pcapng block that libpcap reads before it knows of a larger link type.
-const MAX_BLOCK: u32 = 16 << 20;
-
-const SECTION_HEADER: u32 = 0x0a0d_0d0a;
-const BYTE_ORDER: u32 = 0x1a2b_3c4d;
-const INTERFACE_DESCRIPTION: u32 = 1;
-const OBSOLETE_PACKET: u32 = 2;
-const ENHANCED_PACKET: u32 = 6;
-
-/// The formats that libpcap reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
-    Pcap { record_header: usize },
-    PcapNg,
-}
-
-/// Whether a file that starts so is a capture file.
-pub(super) fn is_capture(start: &[u8]) -> bool {
-    start.first_chunk().is_some_and(|magic| format(*magic).is_some())
-}
-
-/// The format by a file's first bytes, and whether the numbers in it are little-endian.
-fn format(magic: [u8; 4]) -> Option<(Format, bool)> {
-    const PLAIN: Format = Format::Pcap { record_header: 16 };
-    const MODIFIED: Format = Format::Pcap { record_header: 24 };
-    match (u32::from_be_bytes(magic), u32::from_le_bytes(magic)) {
-        (0xa1b2_c3d4 | 0xa1b2_3c4d, _) => Some((PLAIN, false)),
-        (_, 0xa1b2_c3d4 | 0xa1b2_3c4d) => Some((PLAIN, true)),
-        (0xa1b2_cd34, _) => Some((MODIFIED, false)),
-        (_, 0xa1b2_cd34) => Some((MODIFIED, true)),
-        (SECTION_HEADER, _) => Some((Format::PcapNg, false)),
-        _ => None,
-    }
-}
 
 /// What is wrong with a record, and where it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +48,8 @@ enum Next {
     Interface { len: u32 },
     /// Interface, time and captured length of a packet.
     Packet { len: u32, obsolete: bool },
+    /// A packet's length, where that is all that is said of it.
+    SimplePacket { len: u32 },
     /// The length, repeated at a block's end.
     BlockEnd { len: u32 },
 }
@@ -91,7 +57,10 @@ enum Next {
 impl Next {
     fn len(self) -> usize {
         match self {
-            Self::Magic | Self::BlockEnd { .. } | Self::Section { len: Some(_) } => 4,
+            Self::Magic
+            | Self::BlockEnd { .. }
+            | Self::SimplePacket { .. }
+            | Self::Section { len: Some(_) } => 4,
             Self::FileHeader { .. } => 20,
             Self::Record { len } => len,
             Self::Block | Self::Section { len: None } | Self::Interface { .. } => 8,
@@ -108,7 +77,7 @@ impl Next {
 #[derive(Debug)]
 pub(super) struct Framing {
     next: Next,
-    little_endian: bool,
+    order: Order,
     max_packet: u32,
     /// Link type and snapshot length of the file's first interface.
     first_interface: Option<(u16, u32)>,
@@ -129,7 +98,7 @@ impl Framing {
     pub(super) fn new() -> Self {
         Self {
             next: Next::Magic,
-            little_endian: true,
+            order: Order::Little,
             max_packet: MAX_PACKET,
             first_interface: None,
             interfaces: 0,
@@ -202,19 +171,20 @@ impl Framing {
             Next::Magic => self.magic(bytes),
             Next::FileHeader { record_header } => {
                 // The upper bits of the link type hold flags.
-                self.allow_packets_of(self.u32(bytes, 16) & 0xffff);
+                self.max_packet = max_packet(self.u32(bytes, 16) & 0xffff);
                 self.next = Next::Record { len: record_header };
                 Ok(())
             }
             Next::Record { .. } => {
                 let captured = self.u32(bytes, 8);
                 self.skip = captured.into();
-                self.check_captured(captured)
+                check_captured(captured, self.max_packet)
             }
             Next::Block => self.block(bytes),
             Next::Section { len } => self.section(len, bytes),
             Next::Interface { len } => self.interface(len, bytes),
             Next::Packet { len, obsolete } => self.packet(len, obsolete, bytes),
+            Next::SimplePacket { len } => self.simple_packet(len, bytes),
             Next::BlockEnd { len } => {
                 self.next = Next::Block;
                 match self.u32(bytes, 0) {
@@ -227,10 +197,10 @@ impl Framing {
 
     fn magic(&mut self, bytes: &[u8]) -> Result<(), String> {
         let magic = [bytes[0], bytes[1], bytes[2], bytes[3]];
-        let (format, little_endian) = format(magic).ok_or("it does not start as a capture file")?;
-        self.little_endian = little_endian;
+        let (format, order) = format(magic).ok_or("it does not start as a capture file")?;
+        self.order = order;
         self.next = match format {
-            Format::Pcap { record_header } => Next::FileHeader { record_header },
+            Format::Pcap { record_header, .. } => Next::FileHeader { record_header },
             Format::PcapNg => Next::Section { len: None },
         };
         Ok(())
@@ -243,16 +213,12 @@ impl Framing {
             return Ok(());
         }
         let len = self.u32(bytes, 4);
-        let at_least = match kind {
-            INTERFACE_DESCRIPTION => 20,
-            OBSOLETE_PACKET | ENHANCED_PACKET => 32,
-            _ => 12,
-        };
-        check_block(len, at_least)?;
+        check_block(kind, len)?;
         match kind {
             INTERFACE_DESCRIPTION => self.next = Next::Interface { len },
             OBSOLETE_PACKET => self.next = Next::Packet { len, obsolete: true },
             ENHANCED_PACKET => self.next = Next::Packet { len, obsolete: false },
+            SIMPLE_PACKET => self.next = Next::SimplePacket { len },
             _ => self.block_ends(len, 8),
         }
         Ok(())
@@ -263,12 +229,9 @@ impl Framing {
             Some(len) => (len, bytes),
             None => ([bytes[0], bytes[1], bytes[2], bytes[3]], &bytes[4..]),
         };
-        self.little_endian = order.first() == Some(&(BYTE_ORDER as u8));
-        if self.u32(order, 0) != BYTE_ORDER {
-            return Err("a section without a byte order".to_owned());
-        }
+        self.order = Order::of_section(order)?;
         let len = self.u32(&len, 0);
-        check_block(len, 28)?;
+        check_block(SECTION_HEADER, len)?;
         self.interfaces = 0;
         self.block_ends(len, 12);
         Ok(())
@@ -280,7 +243,7 @@ impl Framing {
         let snapshot = self.u32(bytes, 4);
         let first = *self.first_interface.get_or_insert((link, snapshot));
         self.interfaces += 1;
-        self.allow_packets_of(link.into());
+        self.max_packet = self::snapshot(snapshot, link.into());
         self.block_ends(len, 16);
         if first != (link, snapshot) {
             return Err(format!(
@@ -296,14 +259,23 @@ impl Framing {
         let interface = if obsolete { self.u16(bytes, 0).into() } else { self.u32(bytes, 0) };
         let captured = self.u32(bytes, 12);
         self.block_ends(len, 28);
-        self.check_captured(captured)?;
-        if interface >= self.interfaces {
-            return Err(format!("a packet of interface {interface}, which is not described"));
+        check_captured(captured, self.max_packet)?;
+        self.check_interface(interface)?;
+        check_room(captured, len, 32)
+    }
+
+    fn simple_packet(&mut self, len: u32, bytes: &[u8]) -> Result<(), String> {
+        let captured = self.u32(bytes, 0).min(self.max_packet);
+        self.block_ends(len, 12);
+        self.check_interface(0)?;
+        check_room(captured, len, 16)
+    }
+
+    fn check_interface(&self, interface: u32) -> Result<(), String> {
+        if interface < self.interfaces {
+            return Ok(());
         }
-        if captured > len - 32 {
-            return Err(format!("a packet of {captured} bytes in a block of {len}"));
-        }
-        Ok(())
+        Err(format!("a packet of interface {interface}, which is not described"))
     }
 
     /// A block of `len` bytes, of which `read` were read, ends with its length.
@@ -312,34 +284,13 @@ impl Framing {
         self.next = Next::BlockEnd { len };
     }
 
-    fn allow_packets_of(&mut self, link: u32) {
-        let large = LARGE_LINKS.contains(&link);
-        self.max_packet = if large { MAX_PACKET_OF_LARGE_LINKS } else { MAX_PACKET };
-    }
-
-    fn check_captured(&self, captured: u32) -> Result<(), String> {
-        if captured <= self.max_packet {
-            return Ok(());
-        }
-        Err(format!("a packet of {captured} bytes, when {} is the most", self.max_packet))
-    }
-
     fn u32(&self, bytes: &[u8], at: usize) -> u32 {
-        let bytes = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
-        if self.little_endian { u32::from_le_bytes(bytes) } else { u32::from_be_bytes(bytes) }
+        self.order.u32(bytes, at)
     }
 
     fn u16(&self, bytes: &[u8], at: usize) -> u16 {
-        let bytes = [bytes[at], bytes[at + 1]];
-        if self.little_endian { u16::from_le_bytes(bytes) } else { u16::from_be_bytes(bytes) }
+        self.order.u16(bytes, at)
     }
-}
-
-fn check_block(len: u32, at_least: u32) -> Result<(), String> {
-    if len < at_least || len > MAX_BLOCK || !len.is_multiple_of(4) {
-        return Err(format!("a block of {len} bytes"));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -13,12 +13,12 @@ pub(super) struct Held {
 
 impl Held {
     pub(super) fn of(packet: &Packet<'_>) -> Self {
-        let Packet { time, link_type, data, wire_len } = *packet;
+        let Packet { time, link_type, data, wire_len, .. } = *packet;
         Self { time, link_type, data: data.into(), wire_len }
     }
 
     pub(super) fn packet(&self) -> Packet<'_> {
         let Self { time, link_type, ref data, wire_len } = *self;
-        Packet { time, link_type, data, wire_len }
+        Packet { time, link_type, data, wire_len, block: None }
     }
 }

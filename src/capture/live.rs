@@ -5,7 +5,7 @@ use super::error::{CaptureError, ErrorKind};
 use super::file::reason;
 use super::received::Received;
 use super::socket::{self, Presence};
-use super::{Drops, LinkType, Next, Packet, PacketSource};
+use super::{Drops, LinkType, Next, Packet, PacketSource, Take};
 use crate::net::Timestamp;
 use crossbeam_channel::{Receiver, bounded};
 use pcap::{Active, Capture};
@@ -289,7 +289,7 @@ impl Interface {
 }
 
 impl PacketSource for Interface {
-    fn next(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Result<Next, CaptureError> {
+    fn next(&mut self, take: &mut Take<'_>) -> Result<Next, CaptureError> {
         if let Some(problem) = self.problem.take() {
             return Err(problem);
         }
@@ -308,13 +308,16 @@ impl PacketSource for Interface {
             return self.idle();
         };
         let link_type = LinkType(link.capture.get_datalink().0);
-        let read = link.capture.next_packet().map(|packet| take(&live_packet(&packet, link_type)));
+        let read = link.capture.next_packet().map(|packet| {
+            // One at a time: whether it has enough does not matter.
+            let _ = take(&live_packet(&packet, link_type));
+        });
         match read {
             Ok(()) => {
                 if self.ledger.gave() == 1 {
                     self.set_open(true);
                 }
-                Ok(Next::Packet)
+                Ok(Next::Packets)
             }
             Err(pcap::Error::TimeoutExpired) => self.idle(),
             Err(error) => self.lose(error),
@@ -344,6 +347,7 @@ fn live_packet<'p>(packet: &pcap::Packet<'p>, link_type: LinkType) -> Packet<'p>
         link_type,
         data: packet.data,
         wire_len: packet.header.len.max(packet.header.caplen),
+        block: None,
     }
 }
 

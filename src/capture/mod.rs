@@ -1,8 +1,9 @@
 //! capture: from a place where packets are to packets.
 //!
-//! Takes capture files and interfaces, through libpcap by the `pcap` crate. Gives
-//! [`Packet`]s, one at a time, in the order in which they happened, through [`PacketSource`].
-//! Files are read as fast as can be, or at the pace at which they were captured ([`Paced`]), and
+//! Takes capture files and interfaces. Gives [`Packet`]s in the order in which they happened, through
+//! [`PacketSource`]. Interfaces, streams, and files that are packed, filtered or of an unusual format
+//! are read through libpcap, by the `pcap` crate; all other files in large blocks, in which
+//! packets stay where they are. Files are read as fast as can be, or at the pace at which they were captured ([`Paced`]), and
 //! where nobody may wait for them, on a thread of their own ([`Apart`]).
 //! Promises that a file that cannot be read whole is reported with its name and the byte offset
 //! of the fault, that what came before the fault was given, and that the next file follows; and
@@ -10,27 +11,33 @@
 //! Knows nothing of TCP or HTTP.
 
 use crate::net::Timestamp;
-use std::ops::AddAssign;
+use std::ops::{AddAssign, ControlFlow};
 
 mod activate;
 mod apart;
+mod block;
+mod blocks;
 mod error;
 mod file;
 mod files;
 mod filter;
 mod find;
+mod formats;
 mod framing;
 mod held;
+mod interface;
 mod interfaces;
 mod live;
 mod paced;
 mod progress;
 mod received;
+mod records;
 mod socket;
 mod stream;
 
 pub use activate::{Awaited, InterfaceConfig, open_when_there};
 pub use apart::Apart;
+pub use block::Block;
 pub use error::{CaptureError, ErrorKind, Severity};
 pub use files::CaptureFiles;
 pub use filter::{FilterError, check_filter};
@@ -54,13 +61,16 @@ impl<S> First<S> {
 }
 
 impl<S: PacketSource> PacketSource for First<S> {
-    fn next(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Result<Next, CaptureError> {
-        if self.left == 0 {
+    fn next(&mut self, take: &mut Take<'_>) -> Result<Next, CaptureError> {
+        let left = &mut self.left;
+        if *left == 0 {
             return Ok(Next::End);
         }
-        let next = self.source.next(take)?;
-        self.left -= u64::from(next == Next::Packet);
-        Ok(next)
+        self.source.next(&mut |packet| {
+            *left -= 1;
+            let more = take(packet);
+            if *left == 0 { ControlFlow::Break(()) } else { more }
+        })
     }
 
     fn drops(&mut self) -> Drops {
@@ -68,14 +78,17 @@ impl<S: PacketSource> PacketSource for First<S> {
     }
 }
 
-/// What came of asking for a packet.
+/// Takes a packet, and says whether more may follow at once.
+pub type Take<'t> = dyn FnMut(&Packet<'_>) -> ControlFlow<()> + 't;
+
+/// What came of asking for packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// It was given.
-    Packet,
+    /// Some were given, and there may be more.
+    Packets,
     /// There is none just now, and none from before this time will come: an interface is quiet.
     Idle(Timestamp),
-    /// There will be no more.
+    /// There will be no more than were given.
     End,
 }
 
@@ -97,13 +110,14 @@ impl AddAssign for Drops {
 
 /// Where packets come from.
 pub trait PacketSource {
-    /// Gives the next packet to `take`, if there is one.
+    /// Gives the next packets to `take`, as many as are at hand, until it breaks off: at least one,
+    /// if there is one.
     ///
     /// # Errors
     ///
-    /// A problem with one of the places where packets are read. It ends nothing: call again for
-    /// what the others hold.
-    fn next(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Result<Next, CaptureError>;
+    /// A problem with one of the places where packets are read. What was given before it stays given, and
+    /// it ends nothing: call again for what there is besides.
+    fn next(&mut self, take: &mut Take<'_>) -> Result<Next, CaptureError>;
 
     /// How many packets were lost so far.
     fn drops(&mut self) -> Drops {
@@ -112,7 +126,7 @@ pub trait PacketSource {
 }
 
 impl<S: PacketSource + ?Sized> PacketSource for Box<S> {
-    fn next(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Result<Next, CaptureError> {
+    fn next(&mut self, take: &mut Take<'_>) -> Result<Next, CaptureError> {
         (**self).next(take)
     }
 
@@ -159,6 +173,15 @@ impl LinkType {
     /// Linux cooked capture, version 2.
     pub const LINUX_SLL2: Self = Self(276);
 
+    /// As libpcap numbers what files call `number`: among those that are decoded, raw IP alone has
+    /// another one.
+    pub(crate) const fn in_file(number: i32) -> Self {
+        match Self(number) {
+            Self::RAW => Self::RAW_BSD,
+            other => other,
+        }
+    }
+
     /// Whether it is one of those above.
     pub const fn is_decoded(self) -> bool {
         matches!(
@@ -194,6 +217,8 @@ pub struct Packet<'a> {
     /// How many bytes the packet had on the wire; more than `data.len()` when the capture was
     /// cut short (snaplen). Never less: a capture file that claims so is corrected here.
     pub wire_len: u32,
+    /// The block of a file that `data` is a part of: who keeps that keeps `data`, without copying it.
+    pub block: Option<&'a Block>,
 }
 
 #[cfg(test)]

@@ -7,10 +7,11 @@
 //! in a row say.
 
 use super::held::Held;
-use super::{CaptureError, Drops, Next, Packet, PacketSource};
+use super::{CaptureError, Drops, Next, PacketSource, Take};
 use crate::net::Timestamp;
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::ControlFlow;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -145,8 +146,12 @@ impl<S: PacketSource> Paced<S> {
     fn hold(&mut self) -> Result<(), CaptureError> {
         while self.held.len() < AHEAD && !self.ended {
             let held = &mut self.held;
-            match self.source.next(&mut |packet| held.push_back(Held::of(packet)))? {
-                Next::Packet => {}
+            let next = self.source.next(&mut |packet| {
+                held.push_back(Held::of(packet));
+                ControlFlow::Break(())
+            });
+            match next? {
+                Next::Packets => {}
                 Next::Idle(_) => return Ok(()),
                 Next::End => self.ended = true,
             }
@@ -154,11 +159,7 @@ impl<S: PacketSource> Paced<S> {
         Ok(())
     }
 
-    fn in_time(
-        &mut self,
-        factor: f64,
-        take: &mut dyn FnMut(&Packet<'_>),
-    ) -> Result<Next, CaptureError> {
+    fn in_time(&mut self, factor: f64, take: &mut Take<'_>) -> Result<Next, CaptureError> {
         self.hold()?;
         let Some(due) = self.held.iter().map(|held| held.time).min() else {
             return Ok(if self.ended { Next::End } else { Next::Idle(Timestamp::EARLIEST) });
@@ -171,14 +172,15 @@ impl<S: PacketSource> Paced<S> {
             return Ok(Next::Idle(begun.now(factor).min(due)));
         }
         if let Some(held) = self.held.pop_front() {
-            take(&held.packet());
+            // One at a time: whether it has enough does not matter.
+            let _ = take(&held.packet());
         }
-        Ok(Next::Packet)
+        Ok(Next::Packets)
     }
 }
 
 impl<S: PacketSource> PacketSource for Paced<S> {
-    fn next(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Result<Next, CaptureError> {
+    fn next(&mut self, take: &mut Take<'_>) -> Result<Next, CaptureError> {
         if self.stop.load(Ordering::Relaxed) {
             return Ok(Next::End);
         }
@@ -196,20 +198,23 @@ impl<S: PacketSource> PacketSource for Paced<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::LinkType;
+    use crate::capture::{LinkType, Packet};
+
+    const CONTINUE: ControlFlow<()> = ControlFlow::Continue(());
 
     /// Packets at these milliseconds, each with its place as its only byte.
     struct At(Vec<i64>, usize);
 
     impl PacketSource for At {
-        fn next(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Result<Next, CaptureError> {
+        fn next(&mut self, take: &mut Take<'_>) -> Result<Next, CaptureError> {
             let Some(time) = self.0.get(self.1).map(|at| millis(*at)) else {
                 return Ok(Next::End);
             };
             let data = &[self.1 as u8];
             self.1 += 1;
-            take(&Packet { time, link_type: LinkType::RAW, data, wire_len: 1 });
-            Ok(Next::Packet)
+            let packet = Packet { time, link_type: LinkType::RAW, data, wire_len: 1, block: None };
+            let _ = take(&packet);
+            Ok(Next::Packets)
         }
     }
 
@@ -225,8 +230,14 @@ mod tests {
     fn read(mut paced: Paced<At>) -> (Vec<u8>, Vec<Timestamp>) {
         let (mut places, mut idle) = (Vec::new(), Vec::new());
         loop {
-            match paced.next(&mut |packet| places.extend(packet.data)).unwrap() {
-                Next::Packet => {}
+            match paced
+                .next(&mut |packet| {
+                    places.extend(packet.data);
+                    CONTINUE
+                })
+                .unwrap()
+            {
+                Next::Packets => {}
                 Next::Idle(now) => idle.push(now),
                 Next::End => return (places, idle),
             }
@@ -259,10 +270,10 @@ mod tests {
     #[test]
     fn a_wait_ends_when_it_is_to_stop() {
         let mut paced = paced(&[0, 3_600_000], "realtime");
-        assert_eq!(paced.next(&mut |_| {}).unwrap(), Next::Packet);
-        assert!(matches!(paced.next(&mut |_| {}).unwrap(), Next::Idle(_)));
+        assert_eq!(paced.next(&mut |_| CONTINUE).unwrap(), Next::Packets);
+        assert!(matches!(paced.next(&mut |_| CONTINUE).unwrap(), Next::Idle(_)));
         paced.stop.store(true, Ordering::Relaxed);
-        assert_eq!(paced.next(&mut |_| {}).unwrap(), Next::End);
+        assert_eq!(paced.next(&mut |_| CONTINUE).unwrap(), Next::End);
     }
 
     #[test]
@@ -270,7 +281,7 @@ mod tests {
         let before = Timestamp::now();
         let mut paced = paced(&[5_000, 5_001], "1000");
         let schedule = paced.schedule();
-        while paced.next(&mut |_| {}).unwrap() != Next::End {}
+        while paced.next(&mut |_| CONTINUE).unwrap() != Next::End {}
         let moment = |at| schedule.moment(millis(at));
         assert!((before..=Timestamp::now()).contains(&moment(5_000)));
         assert_eq!(moment(65_000).nanos_since(moment(5_000)), 60_000_000);

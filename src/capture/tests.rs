@@ -51,6 +51,7 @@ fn read(mut files: CaptureFiles) -> (Vec<u8>, Vec<String>) {
             assert_eq!((packet.wire_len, packet.link_type), (9, LinkType::RAW_BSD));
             assert_eq!(packet.time.as_nanos() % 1_000_000, 7);
             packets.extend(packet.data);
+            ControlFlow::Continue(())
         }) {
             Ok(Next::End) => break,
             Ok(_) => {}
@@ -232,3 +233,5 @@ fn a_path_need_not_be_utf_8() {
     fs::write(&path, pcap(&[(1000, 1)])).unwrap();
     assert_eq!(read(CaptureFiles::open(&[path], None)), (vec![1], vec![]));
 }
+
+mod readers;

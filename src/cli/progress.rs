@@ -1,11 +1,8 @@
 //! The progress bar, and messages beside it.
 
-use crate::capture::{CaptureError, Next, Packet, PacketSource, Progress};
+use crate::capture::{CaptureError, Next, PacketSource, Progress, Take};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal};
-
-/// How many packets are read between two looks at the clock; fewer where none come for a while.
-const EVERY: u32 = 1_024;
 
 /// A bar on a terminal; nothing elsewhere.
 #[derive(Clone)]
@@ -57,24 +54,18 @@ impl Bar {
 pub(super) struct Watched<S> {
     source: S,
     bar: Bar,
-    since: u32,
 }
 
 impl<S> Watched<S> {
     pub(super) fn new(source: S, bar: Bar) -> Self {
-        Self { source, bar, since: 0 }
+        Self { source, bar }
     }
 }
 
 impl<S: PacketSource> PacketSource for Watched<S> {
-    fn next(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Result<Next, CaptureError> {
-        self.since += 1;
+    fn next(&mut self, take: &mut Take<'_>) -> Result<Next, CaptureError> {
         let next = self.source.next(take);
-        let idle = matches!(next, Ok(Next::Idle(_)));
-        if self.since == EVERY || idle {
-            self.since = 0;
-            self.bar.bar.set_position(self.bar.progress.read());
-        }
+        self.bar.bar.set_position(self.bar.progress.read());
         next
     }
 }

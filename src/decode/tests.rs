@@ -43,7 +43,13 @@ fn v6_with(next: IpNumber, rest: &[u8]) -> Vec<u8> {
 }
 
 fn packet(link_type: LinkType, data: &[u8]) -> Packet<'_> {
-    Packet { time: Timestamp::from_nanos(1), link_type, data, wire_len: data.len() as u32 }
+    Packet {
+        time: Timestamp::from_nanos(1),
+        link_type,
+        data,
+        wire_len: data.len() as u32,
+        block: None,
+    }
 }
 
 fn decode(link: LinkType, data: &[u8]) -> Result<(Vec<u8>, u32), PacketFate> {
@@ -444,7 +450,7 @@ proptest! {
             let link_type = LinkType(links[*link]);
             let wire_len = data.len() as u32 + beyond;
             let time = Timestamp::from_nanos(*time);
-            if let Ok(segment) = decoder.decode(&Packet { time, link_type, data: &data, wire_len }) {
+            if let Ok(segment) = decoder.decode(&Packet { time, link_type, data: &data, wire_len, block: None }) {
                 prop_assert!(segment.payload.len() <= data.len().max(65_535));
             }
         }

@@ -1,6 +1,6 @@
 //! What travels between the threads.
 
-use crate::capture::{CaptureError, Drops};
+use crate::capture::{Block, CaptureError, Drops};
 use crate::decode::{Flags, FragmentCounts, PacketCounts, QuicDatagram, Segment};
 use crate::http::TlsCounts;
 use crate::net::{Direction, FlowKey, Seq, Timestamp, Tunnel};
@@ -10,7 +10,8 @@ use crate::{flow, http};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// How many bytes of payload make a batch full, all workers' together.
+/// How many bytes make a batch full, all workers' together: of blocks that it shares, and of payload
+/// that it holds itself.
 pub(super) const FULL_BYTES: usize = 1 << 20;
 /// How many packets do.
 pub(super) const FULL_PACKETS: u64 = 8_192;
@@ -23,6 +24,9 @@ pub(super) struct Batch {
     /// Counts up from 0 for each source. Every worker gets every number, or it was dropped.
     pub(super) number: u64,
     entries: Vec<Entry>,
+    /// What payload lies in that is not its own, in the order of packets.
+    blocks: Vec<Block>,
+    /// Payload of its own.
     payload: Vec<u8>,
     /// What may be QUIC, in the order of packets.
     pub(super) quic: Vec<QuicDatagram>,
@@ -43,15 +47,26 @@ struct Entry {
     seq: Seq,
     ack: Option<Seq>,
     flags: Flags,
-    payload: Range<usize>,
+    payload: Place,
     missing: u32,
 }
 
+/// Where an entry's payload lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Own { start: u32, len: u32 },
+    Shared { block: u32, start: u32, len: u32 },
+}
+
+impl Place {
+    const NOWHERE: Self = Self::Own { start: 0, len: 0 };
+}
+
 impl Batch {
-    /// Adds the segment in the packet of that number.
-    pub(super) fn push(&mut self, packet: u64, segment: &Segment<'_>) {
-        let start = self.payload.len();
-        self.payload.extend_from_slice(segment.payload);
+    /// Adds the segment in the packet of that number, whose payload may lie in `block`: then it is not
+    /// copied.
+    pub(super) fn push(&mut self, packet: u64, segment: &Segment<'_>, block: Option<&Block>) {
+        let payload = self.keep(segment.payload, block);
         self.entries.push(Entry {
             packet,
             time: segment.time,
@@ -61,9 +76,38 @@ impl Batch {
             seq: segment.seq,
             ack: segment.ack,
             flags: segment.flags,
-            payload: start..self.payload.len(),
+            payload,
             missing: segment.missing,
         });
+    }
+
+    fn keep(&mut self, payload: &[u8], block: Option<&Block>) -> Place {
+        if payload.is_empty() {
+            return Place::NOWHERE;
+        }
+        let len = payload.len() as u32;
+        if let Some(block) = block
+            && let Some(range) = block.range_of(payload)
+        {
+            if !self.blocks.last().is_some_and(|last| last.is(block)) {
+                self.blocks.push(block.clone());
+            }
+            let (block, start) = (self.blocks.len() as u32 - 1, range.start as u32);
+            return Place::Shared { block, start, len };
+        }
+        let start = self.payload.len() as u32;
+        self.payload.extend_from_slice(payload);
+        Place::Own { start, len }
+    }
+
+    fn payload(&self, place: Place) -> &[u8] {
+        let (bytes, start, len) = match place {
+            Place::Own { start, len } => (&self.payload[..], start, len),
+            Place::Shared { block, start, len } => {
+                (self.blocks[block as usize].bytes(), start, len)
+            }
+        };
+        &bytes[start as usize..start as usize + len as usize]
     }
 
     /// How many segments it holds.
@@ -92,7 +136,7 @@ impl Batch {
                 seq: entry.seq,
                 ack: entry.ack,
                 flags: entry.flags,
-                payload: &self.payload[entry.payload.clone()],
+                payload: self.payload(entry.payload),
                 missing: entry.missing,
             };
             (entry.packet, segment)

@@ -2,11 +2,12 @@
 
 use super::batch::{Batch, Dealt, FULL_BYTES, FULL_PACKETS, Message};
 use super::{DELAY, Pace};
-use crate::capture::{Next, Packet, PacketSource};
+use crate::capture::{Block, Next, Packet, PacketSource};
 use crate::decode::{self, Decoder};
 use crate::net::{FlowKey, Timestamp};
 use ahash::RandomState;
 use crossbeam_channel::{SendError, Sender, TrySendError};
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 /// What the dealers of all sources have in common.
@@ -39,9 +40,13 @@ pub(super) fn deal(
     let mut dealer = Dealer::new(number, config, table);
     let mut listening = true;
     while listening {
-        listening = match source.next(&mut |packet| dealer.take(packet)) {
-            Ok(Next::Packet) if dealer.is_due() => dealer.close(&mut source, false).is_ok(),
-            Ok(Next::Packet) => true,
+        let next = source.next(&mut |packet| {
+            dealer.take(packet);
+            if dealer.is_due() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        listening = match next {
+            Ok(Next::Packets) if dealer.is_due() => dealer.close(&mut source, false).is_ok(),
+            Ok(Next::Packets) => true,
             Ok(Next::Idle(now)) => {
                 dealer.now = dealer.now.then(now);
                 dealer.close(&mut source, false).is_ok()
@@ -68,6 +73,8 @@ struct Dealer {
     packets: u64,
     batch_packets: u64,
     batch_bytes: usize,
+    /// The block that the last packet lay in, if that was counted.
+    block: Option<Block>,
     opened: Instant,
     period: Option<(Timestamp, Timestamp)>,
     /// How far time has come: as two packets in a row say, so that a single time that is wrong
@@ -87,6 +94,7 @@ impl Dealer {
             packets: 0,
             batch_packets: 0,
             batch_bytes: 0,
+            block: None,
             opened: Instant::now(),
             period: None,
             now: Timestamp::EARLIEST,
@@ -103,8 +111,16 @@ impl Dealer {
         self.now = self.now.max(packet.time.min(self.previous));
         self.previous = packet.time;
         if let Ok(segment) = self.decoder.decode(packet) {
-            self.open[self.table.worker_of(&segment.flow)].push(number, &segment);
-            self.batch_bytes += segment.payload.len();
+            let batch = &mut self.open[self.table.worker_of(&segment.flow)];
+            batch.push(number, &segment, packet.block);
+            match packet.block {
+                None => self.batch_bytes += segment.payload.len(),
+                Some(block) if self.block.as_ref().is_some_and(|last| last.is(block)) => {}
+                Some(block) => {
+                    self.batch_bytes += block.bytes().len();
+                    self.block = Some(block.clone());
+                }
+            }
         } else if let Some(datagram) = self.decoder.take_quic() {
             self.open[self.table.worker_of(&datagram.flow)].quic.push(datagram);
         }
@@ -157,6 +173,7 @@ impl Dealer {
         self.number += 1;
         self.batch_packets = 0;
         self.batch_bytes = 0;
+        self.block = None;
         self.opened = Instant::now();
         Ok(())
     }

@@ -154,7 +154,7 @@ mod tests {
                 payload: b"",
                 missing: 0,
             };
-            batch.push(packet, &segment);
+            batch.push(packet, &segment, None);
         }
         batch
     }

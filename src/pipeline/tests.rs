@@ -1,5 +1,5 @@
 use super::*;
-use crate::capture::{ErrorKind, LinkType, Next, Packet};
+use crate::capture::{ErrorKind, LinkType, Next, Packet, Take};
 use crate::decode::PacketFate;
 use crate::net::Timestamp;
 use crate::tally::{Ledger, Limits};
@@ -15,7 +15,7 @@ struct Packets {
 }
 
 impl PacketSource for Packets {
-    fn next(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Result<Next, CaptureError> {
+    fn next(&mut self, take: &mut Take<'_>) -> Result<Next, CaptureError> {
         if self.given % 100 == 99 && !std::mem::replace(&mut self.told, true) {
             let path = format!("file-{}", self.given / 100).into();
             return Err(CaptureError { path, kind: ErrorKind::Empty });
@@ -23,13 +23,14 @@ impl PacketSource for Packets {
         let Some(data) = self.packets.pop_front() else { return Ok(Next::End) };
         self.told = false;
         self.given += 1;
-        take(&Packet {
+        let _ = take(&Packet {
             time: Timestamp::from_nanos(i64::from(self.given)),
             link_type: LinkType::RAW,
             data: &data,
             wire_len: data.len() as u32,
+            block: None,
         });
-        Ok(Next::Packet)
+        Ok(Next::Packets)
     }
 }
 
@@ -161,7 +162,7 @@ struct Tap<'a> {
 }
 
 impl PacketSource for Tap<'_> {
-    fn next(&mut self, take: &mut dyn FnMut(&Packet<'_>)) -> Result<Next, CaptureError> {
+    fn next(&mut self, take: &mut Take<'_>) -> Result<Next, CaptureError> {
         if self.after.is_some_and(|other| !other.load(Ordering::Relaxed)) {
             thread::sleep(Duration::from_millis(1));
             return Ok(Next::Idle(Timestamp::from_nanos(0)));
@@ -171,8 +172,9 @@ impl PacketSource for Tap<'_> {
             return Ok(Next::End);
         };
         let wire_len = data.len() as u32;
-        take(&Packet { time, link_type: LinkType::RAW, data: &data, wire_len });
-        Ok(Next::Packet)
+        let link_type = LinkType::RAW;
+        let _ = take(&Packet { time, link_type, data: &data, wire_len, block: None });
+        Ok(Next::Packets)
     }
 }
 
@@ -232,7 +234,7 @@ struct Quiet {
 }
 
 impl PacketSource for Quiet {
-    fn next(&mut self, _: &mut dyn FnMut(&Packet<'_>)) -> Result<Next, CaptureError> {
+    fn next(&mut self, _: &mut Take<'_>) -> Result<Next, CaptureError> {
         if let Some(hangs) = self.hangs.take() {
             let _ = hangs.recv();
         }

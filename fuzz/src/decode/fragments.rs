@@ -49,6 +49,7 @@ pub(super) fn run(tape: &mut Tape<'_>) {
             link_type: LinkType::RAW,
             data: &data,
             wire_len: wire_len as u32,
+            block: None,
         };
         let result = decoder.decode(&packet);
         if model.is_complete() {

@@ -1,0 +1,98 @@
+//! Blocks of a capture file, shared by its reader and by those who look at packets in them.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Bytes of a file, of which packets are parts. A clone is the same bytes.
+#[derive(Clone, Debug)]
+pub struct Block(Arc<Vec<u8>>);
+
+impl Block {
+    /// All of its bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Where in it `part` lies; `None` where those bytes are elsewhere.
+    pub fn range_of(&self, part: &[u8]) -> Option<Range<usize>> {
+        let start = part.as_ptr().addr().checked_sub(self.0.as_ptr().addr())?;
+        let end = start.checked_add(part.len())?;
+        (end <= self.0.len()).then_some(start..end)
+    }
+
+    /// Whether both are the same bytes, not merely equal ones.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// Blocks that were filled before, to be filled again once nobody looks at them: so the few that
+/// are needed stay in the processor's cache.
+#[derive(Debug, Default)]
+pub(super) struct Pool(VecDeque<Block>);
+
+impl Pool {
+    /// A block of at least `size` bytes that nobody else looks at, filled by `fill`, which says how
+    /// many of its bytes mean something.
+    pub(super) fn filled<E>(
+        &mut self,
+        size: usize,
+        fill: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+    ) -> Result<(Block, usize), E> {
+        // Those that were given away first come back first.
+        let free = self.0.front_mut().and_then(|block| Arc::get_mut(&mut block.0)).is_some();
+        let recycled = if free { self.0.pop_front() } else { None };
+        let mut block = recycled.unwrap_or_else(|| Block(Arc::default()));
+        let Some(bytes) = Arc::get_mut(&mut block.0) else { unreachable!("it was free") };
+        if bytes.len() < size {
+            bytes.resize(size, 0);
+        }
+        let filled = fill(bytes)?;
+        Ok((block, filled))
+    }
+
+    /// Takes a block back, which others may still look at; not one of more than `size` bytes, as few
+    /// files need.
+    pub(super) fn give_back(&mut self, block: Block, size: usize) {
+        if block.0.len() <= size {
+            self.0.push_back(block);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fill(pool: &mut Pool, size: usize) -> Block {
+        pool.filled(size, |bytes| Ok::<_, ()>(bytes.len())).unwrap().0
+    }
+
+    #[test]
+    fn a_part_of_a_block_is_found_in_it_and_equal_bytes_elsewhere_are_not() {
+        let mut pool = Pool::default();
+        let (one, other) = (fill(&mut pool, 8), fill(&mut pool, 8));
+        assert_eq!(one.range_of(&one.bytes()[2..5]), Some(2..5));
+        assert_eq!(one.range_of(&one.bytes()[8..]), Some(8..8));
+        assert_eq!(one.range_of(&other.bytes()[2..5]), None);
+        assert!(one.is(&one.clone()) && !one.is(&other));
+    }
+
+    #[test]
+    fn a_block_is_filled_again_only_when_nobody_looks_at_it() {
+        let mut pool = Pool::default();
+        let first = fill(&mut pool, 8);
+        let seen = first.clone();
+        pool.give_back(first, 8);
+        let second = fill(&mut pool, 8);
+        assert!(!second.is(&seen));
+        pool.give_back(second, 8);
+        let address = seen.bytes().as_ptr();
+        drop(seen);
+        let again = fill(&mut pool, 8);
+        assert_eq!(again.bytes().as_ptr(), address);
+        pool.give_back(again, 7);
+        assert_eq!(pool.0.len(), 1, "one that is too large is not kept");
+    }
+}
