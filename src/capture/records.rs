@@ -183,7 +183,9 @@ impl PcapNg {
 
     fn section(&mut self, order: Order, block: &[u8]) -> Result<(), String> {
         let version = (order.u16(block, 12), order.u16(block, 14));
-        if !matches!(version, (1, 0 | 2)) {
+        // libpcap looks closely at the first one alone.
+        let is_known = if self.begun { version.0 == 1 } else { matches!(version, (1, 0 | 2)) };
+        if !is_known {
             return Err(format!("a section of version {}.{}", version.0, version.1));
         }
         if !self.begun && block.len() > MAX_FIRST_SECTION as usize {

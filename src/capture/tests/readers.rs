@@ -36,18 +36,12 @@ fn came(folder: &Folder, filter: Option<&str>) -> Came {
     }
 }
 
-/// What libpcap refuses and blocks do not: a second interface that differs from the first, and filters
-/// on link types that it does not know.
-fn is_refused_by_libpcap_alone(problem: &ErrorKind) -> bool {
+/// What libpcap refuses and blocks do not: an interface that differs from the first, a section in
+/// another byte order (whose length, 28, it misreads), and filters on link types that it does not know.
+fn is_libpcaps_alone(problem: &ErrorKind) -> bool {
     match problem {
         ErrorKind::Corrupt { reason, .. } => {
-            // The last is a section header's length in the other byte order.
-            let words = [
-                "mixture",
-                "different byte orders",
-                "of the first interface",
-                "block size 469762048",
-            ];
+            let words = ["mixture", "of the first interface", "byte orders", "size 469762048"];
             words.iter().any(|words| reason.contains(words))
         }
         ErrorKind::Filter(_) => true,
@@ -59,7 +53,7 @@ fn compare(file: &[u8]) -> (Came, Came) {
     compare_all(file, true)
 }
 
-/// Both read the same, but that blocks go on where libpcap refuses a mixture. Where a pcap file's
+/// Both read the same, but that blocks go on where libpcap alone does not. Where a pcap file's
 /// numbers of seconds or fractions reach 2³¹, libpcap gives times a sign or not by their byte
 /// order: then `times` are not to be compared.
 fn compare_all(file: &[u8], times: bool) -> (Came, Came) {
@@ -69,9 +63,8 @@ fn compare_all(file: &[u8], times: bool) -> (Came, Came) {
         let packets = blocks.packets.iter_mut().chain(&mut libpcap.packets);
         packets.for_each(|(time, ..)| *time = 0);
     }
-    if libpcap.problems.iter().any(is_refused_by_libpcap_alone) {
-        let first = libpcap.packets.len().min(blocks.packets.len());
-        assert_eq!(blocks.packets[..first], libpcap.packets);
+    if libpcap.problems.iter().any(is_libpcaps_alone) {
+        assert!(blocks.packets.starts_with(&libpcap.packets), "{blocks:?} {libpcap:?}");
         return (blocks, libpcap);
     }
     assert_eq!(blocks.packets, libpcap.packets, "{:?} {:?}", blocks.problems, libpcap.problems);
@@ -81,8 +74,9 @@ fn compare_all(file: &[u8], times: bool) -> (Came, Came) {
             (ErrorKind::Corrupt { offset, .. }, ErrorKind::Corrupt { offset: None, .. }) => {
                 assert!(offset.is_some(), "blocks are told where a fault is");
             }
+            // Of libpcap's faults some are not seen in the framing, which is at fault later then.
             (ErrorKind::Corrupt { offset, .. }, ErrorKind::Corrupt { offset: theirs, .. }) => {
-                assert_eq!(offset, theirs, "{blocks:?} {libpcap:?}");
+                assert!(offset <= theirs, "{blocks:?} {libpcap:?}");
             }
             // What is cut off may be impossible besides.
             (ErrorKind::CutOff { offset }, ErrorKind::Corrupt { offset: Some(theirs), .. }) => {
@@ -195,7 +189,7 @@ prop_compose! {
         big in any::<bool>(),
         magic in prop::sample::select(vec![0xa1b2_c3d4_u32, 0xa1b2_3c4d]),
         snapshot in prop_oneof![Just(0_u32), Just(262_144), Just(u32::MAX), 0_u32..90],
-        link in prop::sample::select(vec![1_u32, 101, 113, 147, 231, 0x1000_0001]),
+        link in prop::sample::select(vec![1_u32, 101, 108, 147, 231, 0x1000_0001]),
         packets in prop::collection::vec(scripted(), 0..12),
     ) -> Vec<u8> {
         Writer { big }.pcap(magic, snapshot, link, &packets)
@@ -257,7 +251,9 @@ proptest! {
 
     #[test]
     fn where_libpcap_refuses_a_mixture_both_readers_agree_until_there(file in pcapng(true)) {
-        compare(&file);
+        let folder = Folder::with(&[("file", &file)]);
+        let (blocks, libpcap) = (came(&folder, None), came(&folder, Some("")));
+        assert!(blocks.packets.starts_with(&libpcap.packets), "{blocks:?} {libpcap:?}");
     }
 }
 
