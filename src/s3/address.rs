@@ -51,17 +51,39 @@ const OTHER_ENDPOINTS: &[&str] = &[
     "storage.googleapis.com",
 ];
 
-/// How a host is to be read.
+/// How a host is to be read. `B` is a bucket, which stands in front of its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Style<'h> {
+pub(super) enum Style<B> {
     /// The bucket is the path's first component.
     Path,
     /// The bucket is in the host.
-    Virtual(&'h str),
+    Virtual(B),
     /// The same, and every path is a key: an S3 website endpoint has index documents.
-    Website(&'h str),
+    Website(B),
     /// A name that says nothing: of a content delivery network, of a company.
     Unknown,
+}
+
+/// A host as requests name it, and what its name says.
+#[derive(Clone, Debug)]
+pub(super) struct Host {
+    /// As it is counted.
+    pub(super) name: Arc<str>,
+    style: Style<usize>,
+    /// Whether it is an object store, whatever its traffic shows.
+    pub(super) store: bool,
+}
+
+impl Host {
+    /// How it is to be read.
+    pub(super) fn style(&self) -> Style<&str> {
+        match self.style {
+            Style::Path => Style::Path,
+            Style::Virtual(len) => Style::Virtual(&self.name[..len]),
+            Style::Website(len) => Style::Website(&self.name[..len]),
+            Style::Unknown => Style::Unknown,
+        }
+    }
 }
 
 /// Where a request points, as far as host and path can say.
@@ -80,21 +102,36 @@ pub(super) struct Pointer<'h> {
 pub(super) struct Endpoints {
     /// Suffixes that were given, in lower case, without a dot in front.
     own: Vec<Box<str>>,
+    /// Hosts that are object stores, whatever their traffic shows.
+    stores: Vec<HostPattern>,
 }
 
 impl Endpoints {
-    pub(super) fn new(suffixes: &[String]) -> Self {
+    pub(super) fn new(suffixes: &[String], stores: &[HostPattern]) -> Self {
         let mut own: Vec<Box<str>> = suffixes
             .iter()
             .map(|suffix| suffix.trim_matches('.').to_ascii_lowercase().into())
             .collect();
         // The longest first: bucket names hold dots.
         own.sort_by_key(|suffix| std::cmp::Reverse(suffix.len()));
-        Self { own }
+        Self { own, stores: stores.to_vec() }
+    }
+
+    /// What a normalised name says.
+    pub(super) fn host(&self, name: Arc<str>) -> Host {
+        let (style, known) = self.style(&name);
+        let style = match style {
+            Style::Path => Style::Path,
+            Style::Virtual(bucket) => Style::Virtual(bucket.len()),
+            Style::Website(bucket) => Style::Website(bucket.len()),
+            Style::Unknown => Style::Unknown,
+        };
+        let store = known || self.stores.iter().any(|pattern| pattern.matches(&name));
+        Host { name, style, store }
     }
 
     /// How to read a normalised host, and whether it is an S3 endpoint.
-    pub(super) fn style<'h>(&self, host: &'h str) -> (Style<'h>, bool) {
+    fn style<'h>(&self, host: &'h str) -> (Style<&'h str>, bool) {
         let name = without_port(host);
         for suffix in &self.own {
             if let Some(bucket) = before(name, suffix) {
@@ -125,7 +162,7 @@ impl Endpoints {
     }
 }
 
-fn in_host(bucket: &str) -> Style<'_> {
+fn in_host(bucket: &str) -> Style<&str> {
     if bucket.is_empty() { Style::Path } else { Style::Virtual(bucket) }
 }
 
@@ -190,12 +227,9 @@ fn glob(pattern: &str, text: &str) -> bool {
 }
 
 /// A host as it is counted: in lower case, without the default port, without a trailing dot;
-/// [`INVALID_HOST`] for what cannot be one (RFC 3986 §3.2.2).
-pub(super) fn normalise(host: &str) -> Arc<str> {
-    valid(host).map_or_else(|| INVALID_HOST.into(), Arc::from)
-}
-
-fn valid(host: &str) -> Option<String> {
+/// `None` for what cannot be one (RFC 3986 §3.2.2).
+pub(super) fn normalise(host: &[u8]) -> Option<String> {
+    let host = std::str::from_utf8(host).ok()?;
     if host.len() > MAX_HOST {
         return None;
     }
@@ -238,7 +272,7 @@ fn without_port(host: &str) -> &str {
 }
 
 /// Where a path points on a host of `style`.
-pub(super) fn pointer<'h>(style: Style<'h>, path: &'h str) -> Pointer<'h> {
+pub(super) fn pointer<'h>(style: Style<&'h str>, path: &'h str) -> Pointer<'h> {
     let path = path.strip_prefix('/').unwrap_or(path);
     let (first, rest) = path.split_once('/').unwrap_or((path, ""));
     let depth = usize::from(!first.is_empty()) + usize::from(!rest.is_empty());
@@ -274,36 +308,37 @@ mod tests {
     #[test]
     fn hosts_are_normalised() {
         for (host, expected) in [
-            ("Example.COM", "example.com"),
-            ("example.com.", "example.com"),
-            ("example.com.:80", "example.com"),
-            ("example.com:", "example.com"),
-            ("example.com:8080", "example.com:8080"),
-            ("192.0.2.1:9000", "192.0.2.1:9000"),
-            ("[2001:DB8::1]:80", "[2001:db8::1]"),
-            ("[2001:db8::1]:81", "[2001:db8::1]:81"),
-            ("[fe80::1%25eth0]:81", "[fe80::1%25eth0]:81"),
-            ("under_score.test", "under_score.test"),
-            ("", INVALID_HOST),
-            ("a b", INVALID_HOST),
-            ("user@host", INVALID_HOST),
-            ("__other__", INVALID_HOST),
-            ("host:99999", INVALID_HOST),
-            ("host:8o", INVALID_HOST),
-            ("[::1", INVALID_HOST),
-            ("[::1%]", INVALID_HOST),
-            ("[::1%<b>]", INVALID_HOST),
-            ("2001:db8::1", INVALID_HOST),
-            ("a/b", INVALID_HOST),
+            ("Example.COM", Some("example.com")),
+            ("example.com.", Some("example.com")),
+            ("example.com.:80", Some("example.com")),
+            ("example.com:", Some("example.com")),
+            ("example.com:8080", Some("example.com:8080")),
+            ("192.0.2.1:9000", Some("192.0.2.1:9000")),
+            ("[2001:DB8::1]:80", Some("[2001:db8::1]")),
+            ("[2001:db8::1]:81", Some("[2001:db8::1]:81")),
+            ("[fe80::1%25eth0]:81", Some("[fe80::1%25eth0]:81")),
+            ("under_score.test", Some("under_score.test")),
+            ("", None),
+            ("a b", None),
+            ("user@host", None),
+            ("__other__", None),
+            ("host:99999", None),
+            ("host:8o", None),
+            ("[::1", None),
+            ("[::1%]", None),
+            ("[::1%<b>]", None),
+            ("2001:db8::1", None),
+            ("a/b", None),
         ] {
-            assert_eq!(&*normalise(host), expected, "{host}");
+            assert_eq!(normalise(host.as_bytes()).as_deref(), expected, "{host}");
         }
-        assert_eq!(&*normalise(&"a".repeat(300)), INVALID_HOST);
+        assert_eq!(normalise(&[b'a'; 300]), None);
+        assert_eq!(normalise(b"\xff"), None);
     }
 
     #[test]
     fn endpoints_show_where_the_bucket_is() {
-        let own = Endpoints::new(&["store.test".to_owned(), ".s3.Store.test".to_owned()]);
+        let own = Endpoints::new(&["store.test".to_owned(), ".s3.Store.test".to_owned()], &[]);
         for (host, style, known) in [
             ("s3.amazonaws.com", Style::Path, true),
             ("b.s3.amazonaws.com", Style::Virtual("b"), true),
@@ -338,7 +373,8 @@ mod tests {
             ("minio:9000", Style::Path, false),
             ("static.example.com", Style::Unknown, false),
         ] {
-            assert_eq!(own.style(host), (style, known), "{host}");
+            let host = own.host(host.into());
+            assert_eq!((host.style(), host.store), (style, known), "{}", host.name);
         }
     }
 

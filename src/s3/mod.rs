@@ -8,6 +8,7 @@
 //!
 //! Where the rules are: [`headers`] reads the header family, [`operation`] holds the table of
 //! operations and of what their messages can carry, [`address`] reads hosts and paths,
+//! [`known`] keeps what was made of names,
 //! [`place`] settles which operation a request is, [`judge`] says what was asked for and
 //! applied; [`reader`] joins them.
 
@@ -18,6 +19,7 @@ mod address;
 mod findings;
 mod headers;
 mod judge;
+mod known;
 mod mode;
 mod operation;
 mod place;

@@ -5,7 +5,8 @@
 //! encryption header, or an `ETag` on a 2xx to GET, HEAD or PUT. The connection keeps the
 //! reading for the host.
 
-use super::address::{Endpoints, Pointer, Style, bucket_name, pointer};
+use super::address::{Host, Pointer, Style, bucket_name, pointer};
+use super::known::Known;
 use super::operation::{Operation, Place, Signature};
 use std::sync::Arc;
 
@@ -30,27 +31,29 @@ pub(super) enum Reading {
     Either { if_key: Option<Operation> },
 }
 
+/// Buckets as they are counted, by what paths and hosts call them.
+pub(super) type Buckets = Known<Arc<str>>;
+
 /// Settles what host, path and query can settle.
 pub(super) fn read(
-    endpoints: &Endpoints,
+    buckets: &mut Buckets,
     learned: &mut Option<Learned>,
-    host: &Arc<str>,
+    host: &Host,
     path: &str,
     signature: &Signature<'_>,
 ) -> Reading {
-    let (style, _) = endpoints.style(host);
-    let style = match learned {
-        Some(known) if style == Style::Unknown && known.host == *host => {
+    let style = match (host.style(), &*learned) {
+        (Style::Unknown, Some(known)) if known.host == host.name => {
             if known.path_style {
                 Style::Path
             } else {
                 Style::Virtual("")
             }
         }
-        _ => style,
+        (style, _) => style,
     };
     let at = pointer(style, path);
-    let Some(in_virtual) = at.or else { return settled(&at, at.place, signature) };
+    let Some(in_virtual) = at.or else { return settled(buckets, &at, at.place, signature) };
     let by_path = signature.named(at.place).is_some();
     let by_host = signature.named(in_virtual).is_some();
     let plain = signature.subresource.is_none()
@@ -63,18 +66,24 @@ pub(super) fn read(
         (false, false) => match (signature.on(at.place), signature.on(in_virtual)) {
             (Some(_), None) => (true, at.place),
             (None, Some(_)) => (false, in_virtual),
-            _ => return settled(&at, at.place, signature),
+            _ => return settled(buckets, &at, at.place, signature),
         },
     };
-    *learned = Some(Learned { host: host.clone(), path_style });
+    *learned = Some(Learned { host: host.name.clone(), path_style });
     let bucket = if path_style { at.bucket } else { None };
-    settled(&Pointer { bucket, ..at }, place, signature)
+    settled(buckets, &Pointer { bucket, ..at }, place, signature)
 }
 
-fn settled(at: &Pointer<'_>, place: Place, signature: &Signature<'_>) -> Reading {
+fn settled(
+    buckets: &mut Buckets,
+    at: &Pointer<'_>,
+    place: Place,
+    signature: &Signature<'_>,
+) -> Reading {
     let operation = signature.on(place);
     let if_key = if place == Place::Object { None } else { if_key(at, signature) };
-    Reading::Settled { operation, bucket: at.bucket.and_then(bucket_name), if_key }
+    let name = |raw: &str| buckets.of(raw.as_bytes(), || bucket_name(raw));
+    Reading::Settled { operation, bucket: at.bucket.and_then(name), if_key }
 }
 
 /// The operation if the path is a key: only where the query names none, and an empty path can

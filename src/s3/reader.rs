@@ -1,12 +1,13 @@
 //! The HTTP room's reader: from heads and exchanges to observations.
 
-use super::address::{Endpoints, HostPattern, INVALID_HOST, normalise};
+use super::address::{Endpoints, Host, HostPattern, INVALID_HOST, normalise};
 use super::findings::{Finding, Findings};
 use super::headers::Seen;
 use super::judge::{self, Asked};
+use super::known::Known;
 use super::mode::Mode;
 use super::operation::{Operation, Signature};
-use super::place::{self, Learned, Reading};
+use super::place::{self, Buckets, Learned, Reading};
 use super::record::{ObjectBytes, Record, Transfer};
 use super::target::{self, Target};
 use super::{Observation, Subject};
@@ -28,8 +29,10 @@ pub struct Config {
 
 /// Reads heads and exchanges, and keeps what they mean until it is drained.
 pub struct S3Reader {
-    s3_hosts: Vec<HostPattern>,
     endpoints: Endpoints,
+    /// Hosts, by what requests call them.
+    hosts: Known<Host>,
+    buckets: Buckets,
     observations: Vec<Observation>,
 }
 
@@ -98,8 +101,9 @@ impl S3Reader {
     /// A reader that has seen nothing.
     pub fn new(config: &Config) -> Self {
         Self {
-            s3_hosts: config.s3_hosts.clone(),
-            endpoints: Endpoints::new(&config.endpoint_suffixes),
+            endpoints: Endpoints::new(&config.endpoint_suffixes, &config.s3_hosts),
+            hosts: Known::default(),
+            buckets: Buckets::default(),
             observations: Vec::new(),
         }
     }
@@ -174,24 +178,26 @@ impl S3Reader {
     }
 
     fn host(
-        &self,
+        &mut self,
         connection: &mut Connection,
         peers: Peers,
         target: &Target<'_>,
         headers: Headers<'_>,
-    ) -> Arc<str> {
+    ) -> Host {
         let mut named = headers.all("host").filter(|value| !value.is_empty());
-        let host = match (target.authority, named.next()) {
-            (Some(authority), _) => normalise(authority),
-            (None, None) => return connection.host(peers),
-            (None, Some(first)) => match std::str::from_utf8(first) {
-                // RFC 9112 §3.2: a request with several is invalid.
-                Ok(host) if named.all(|other| other == first) => normalise(host),
-                _ => INVALID_HOST.into(),
-            },
+        let said = match (target.authority, named.next()) {
+            (Some(authority), _) => Some(authority.as_bytes()),
+            (None, None) => return self.endpoints.host(connection.host(peers)),
+            // RFC 9112 §3.2: a request with several is invalid.
+            (None, Some(first)) => named.all(|other| other == first).then_some(first),
         };
-        if *host != *INVALID_HOST {
-            connection.host = Some(host.clone());
+        let endpoints = &self.endpoints;
+        let make = |said| Some(endpoints.host(normalise(said)?.into()));
+        let Some(host) = said.and_then(|said| self.hosts.of(said, || make(said))) else {
+            return endpoints.host(INVALID_HOST.into());
+        };
+        if connection.host.as_ref().is_none_or(|last| !Arc::ptr_eq(last, &host.name)) {
+            connection.host = Some(host.name.clone());
         }
         host
     }
@@ -248,9 +254,7 @@ impl Reader for S3Reader {
             seen.findings.insert(Finding::CustomerKeyInClear);
         }
         let host = self.host(connection, peers, &target, head.headers);
-        let known = self.endpoints.style(&host).1
-            || self.s3_hosts.iter().any(|pattern| pattern.matches(&host));
-        connection.store |= seen.sign || query.signed || known;
+        connection.store |= seen.sign || query.signed || host.store;
         let signature = Signature {
             method: head.method,
             subresource: query.subresource,
@@ -259,13 +263,13 @@ impl Reader for S3Reader {
             form: is_form(head.headers),
         };
         let learned = &mut connection.learned;
-        let reading = place::read(&self.endpoints, learned, &host, target.path, &signature);
+        let reading = place::read(&mut self.buckets, learned, &host, target.path, &signature);
         let mut request = Request {
             time: head.time,
             method: head.method.into(),
             target: target::redact(head.target),
             minor_version: head.minor_version,
-            host,
+            host: host.name,
             store: connection.store,
             reading,
             asked: Asked { mode: seen.mode, customer_key: seen.customer_key },
