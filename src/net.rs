@@ -4,6 +4,7 @@
 //! room wrote it again (sequence wrap-around, above all).
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU64;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -171,11 +172,27 @@ impl TunnelKind {
 
 /// A TCP connection's two endpoints, ordered, so that both directions have the same key; and the
 /// tunnel, where equal endpoints in different tunnels are different ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowKey {
     low: Endpoint,
     high: Endpoint,
     tunnel: Option<Tunnel>,
+}
+
+/// Few words for most keys: every segment's is hashed.
+impl Hash for FlowKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match (self.low.addr, self.high.addr) {
+            (IpAddr::V4(low), IpAddr::V4(high)) => {
+                state.write_u64(u64::from(low.to_bits()) << 32 | u64::from(high.to_bits()));
+            }
+            (low, high) => (low, high).hash(state),
+        }
+        state.write_u32(u32::from(self.low.port) << 16 | u32::from(self.high.port));
+        if let Some(tunnel) = self.tunnel {
+            tunnel.hash(state);
+        }
+    }
 }
 
 impl FlowKey {

@@ -99,7 +99,20 @@ pub trait Consumer {
         chunk: Chunk<'_>,
     ) -> Demand;
 
-    /// What it holds of a connection. Asked after every segment of it.
+    /// The next bytes of a direction, which came in order, as [`Content::Passed`]. If nobody looks at
+    /// them, does with them what [`chunk`](Self::chunk) would do with their data and answers the same;
+    /// then, unless it answers [`Demand::Look`], its [`Standing`] is as it was. Else does nothing and
+    /// answers `None`.
+    fn pass(
+        &mut self,
+        _connection: &mut Self::Connection,
+        _key: &FlowKey,
+        _chunk: Chunk<'_>,
+    ) -> Option<Demand> {
+        None
+    }
+
+    /// What it holds of a connection. Asked after each segment of it that may have changed that.
     fn standing(&self, connection: &Self::Connection) -> Standing;
 
     /// Others need the memory: gives up what it holds of a connection, so that its

@@ -27,3 +27,6 @@ pub use counts::Counts;
 pub use limits::Limits;
 pub use quic::{QuicCounts, QuicTable};
 pub use table::FlowTable;
+
+#[cfg(test)]
+mod tests;

@@ -197,6 +197,12 @@ impl<F> Roster<F> {
         self.set_size(id, (usize::BITS - bytes.leading_zeros()) as u8);
     }
 
+    /// What it is rated.
+    #[cfg(test)]
+    pub(super) fn rated(&self, id: Id) -> (Worth, u8) {
+        (self.slots[id as usize].worth, self.slots[id as usize].size)
+    }
+
     fn set_size(&mut self, id: Id, size: u8) {
         let before = std::mem::replace(&mut self.slots[id as usize].size, size);
         if before == size {

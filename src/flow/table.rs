@@ -1,7 +1,7 @@
 //! Every connection there is, and when each is over.
 
 use super::embryo::Embryo;
-use super::flow::{Context, Flow, Verdict};
+use super::flow::{Context, Flow, Passed, Verdict};
 use super::list::Id;
 use super::roster::{Look, Roster, Worth};
 use super::stream::Holdings;
@@ -36,6 +36,9 @@ pub struct FlowTable<C: Consumer> {
     counts: Counts,
     limits: Limits,
     held: Holdings,
+    /// No segment may go the short way.
+    #[cfg(test)]
+    pub(super) long_way: bool,
 }
 
 impl<C: Consumer> FlowTable<C> {
@@ -47,6 +50,8 @@ impl<C: Consumer> FlowTable<C> {
             counts: Counts::default(),
             limits,
             held: Holdings::default(),
+            #[cfg(test)]
+            long_way: false,
         }
     }
 
@@ -97,6 +102,9 @@ impl<C: Consumer> FlowTable<C> {
 
     /// A further segment of a connection, or the first of another one on the same endpoints.
     fn go_on(&mut self, id: Id, segment: &Segment<'_>) {
+        if self.pass(id, segment) {
+            return;
+        }
         if let Some((_, State::Bare(embryo))) = self.roster.get_mut(id) {
             if segment.time.nanos_since(embryo.last) > self.limits.idle_empty_nanos {
                 self.counts.flows_timed_out += 1;
@@ -109,6 +117,25 @@ impl<C: Consumer> FlowTable<C> {
             self.unfold(id);
         }
         self.take(id, segment);
+    }
+
+    /// Takes a segment in by the short way, if it may go that.
+    fn pass(&mut self, id: Id, segment: &Segment<'_>) -> bool {
+        #[cfg(test)]
+        if self.long_way {
+            return false;
+        }
+        let Some((key, State::Full(flow))) = self.roster.get_mut(id) else { return false };
+        if !matches!(age(flow, &self.limits, 1, segment.time), Age::Alive) {
+            return false;
+        }
+        let (consumer, counts) = (&mut self.consumer, &mut self.counts);
+        let mut cx = Context { consumer, counts, limits: &self.limits, key };
+        let passed = flow.pass(&mut cx, segment);
+        if passed == (Passed::Taken { counts: true }) {
+            self.account(id);
+        }
+        passed != Passed::Not
     }
 
     /// A connection begins to carry data, or ends: reads what it said so far.
@@ -194,11 +221,17 @@ impl<C: Consumer> FlowTable<C> {
             key,
         };
         let result = what(flow, &mut cx);
+        self.account(id);
+        Some(result)
+    }
+
+    /// Keeps account of what a flow holds and is worth.
+    fn account(&mut self, id: Id) {
+        let Some((_, State::Full(flow))) = self.roster.get_mut(id) else { return };
         let (held, worth) = flow.standing(&self.consumer);
         self.held -= std::mem::replace(&mut flow.accounted, held);
         self.held += held;
         self.roster.rate(id, worth, held.memory);
-        Some(result)
     }
 
     /// Ends and forgets a connection.
@@ -348,5 +381,17 @@ fn age<T>(flow: &Flow<T>, limits: &Limits, haste: u64, now: Timestamp) -> Age {
         Age::Ended
     } else {
         Age::Alive
+    }
+}
+
+#[cfg(test)]
+impl<C: Consumer<Connection: std::fmt::Debug>> FlowTable<C> {
+    /// All that there is of a connection, in words.
+    pub(super) fn look_into(&self, key: &crate::net::FlowKey) -> Option<String> {
+        let id = self.roster.find(key)?;
+        Some(match self.roster.get(id)? {
+            State::Bare(embryo) => format!("{embryo:#?}"),
+            State::Full(flow) => format!("{flow:#?} {:?}", self.roster.rated(id)),
+        })
     }
 }

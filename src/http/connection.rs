@@ -41,6 +41,21 @@ impl<R: Reader> Consumer for Http<R> {
         at.demand()
     }
 
+    fn pass(
+        &mut self,
+        connection: &mut Connection<R>,
+        key: &FlowKey,
+        chunk: Chunk<'_>,
+    ) -> Option<Demand> {
+        let Content::Passed(n) = chunk.content else { return None };
+        match connection.halves[chunk.direction.index()].state {
+            State::Closed(_) => {}
+            State::Body { body, doubtful: false, .. } if body.certain() >= n => {}
+            _ => return None,
+        }
+        Some(self.chunk(connection, key, chunk))
+    }
+
     fn end(&mut self, connection: &mut Connection<R>, key: &FlowKey, direction: Direction) {
         let mut at = Session { http: self, connection, key, direction };
         at.finish();
@@ -188,32 +203,34 @@ impl<R: Reader> Session<'_, R> {
             head::find_end(&partial, scanned)
         };
         let bytes: &[u8] = if held == 0 { rest } else { &partial };
+        let guess = head::guess(found.map_or(bytes, |head| head.bytes));
         match found {
             // What HTTP/2 begins with looks like a whole head before it is all there.
-            Ok(end) if head::guess(bytes) != Guess::Undecided => {
-                if self.is_too_long(end)
+            Ok(head) if guess != Guess::Undecided || head::guess(bytes) != guess => {
+                if self.is_too_long(head.bytes.len())
                     || !still_opens(otherwise, bytes)
-                    || !self.promising(&bytes[..end])
-                    || !self.read_head(&bytes[..end])
+                    || !self.promising(guess, head.bytes)
+                    || !self.read_head(guess, head)
                 {
                     return self.reject(cursor, otherwise, bytes, held);
                 }
                 cursor.turn = Turn::Continues;
-                end - held
+                head.bytes.len() - held
             }
             found => {
                 if !still_opens(otherwise, bytes)
-                    || !self.promising(bytes)
+                    || !self.promising(guess, bytes)
                     || self.is_too_long(bytes.len())
                 {
                     return self.reject(cursor, otherwise, bytes, held);
                 }
+                let scanned = found.err().unwrap_or(0);
                 if held == 0 {
                     partial = rest.to_vec();
                 }
                 let half = self.half();
                 half.partial = partial;
-                half.scanned = found.err().unwrap_or(0);
+                half.scanned = scanned;
                 rest.len()
             }
         }
@@ -226,10 +243,10 @@ impl<R: Reader> Session<'_, R> {
         too_long
     }
 
-    /// Whether a head may be one by its first line, as far as that is there. (Lines that follow may
+    /// Whether a head that begins as `guess` says may be one by its first line, as far as that is there. (Lines that follow may
     /// fold; what a first line would become by that, does not count: RFC 9112 §5.2 is about fields.)
-    fn promising(&self, bytes: &[u8]) -> bool {
-        match (head::guess(bytes), self.kind()) {
+    fn promising(&self, guess: Guess, bytes: &[u8]) -> bool {
+        match (guess, self.kind()) {
             (Guess::Undecided, _) => true,
             (Guess::Http(kind), expected) => {
                 // What was whole before is not read again with every byte that follows.

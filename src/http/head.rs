@@ -120,28 +120,74 @@ pub(super) fn skip_empty_lines(bytes: &[u8]) -> &[u8] {
     &bytes[n..]
 }
 
-/// Looks for the end of a head: the length up to and including its empty line. `from` is how
-/// far an earlier search over the same bytes came; returns the new mark in `Err`.
-pub(super) fn find_end(bytes: &[u8], from: usize) -> Result<usize, usize> {
+/// A whole head, not read yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Whole<'b> {
+    /// All of it, up to and including its empty line.
+    pub(super) bytes: &'b [u8],
+    /// It is known that no line in it is to be tidied, but perhaps the first.
+    clean: bool,
+}
+
+/// Looks for the end of a head. `from` is how far an earlier search over the same bytes came;
+/// returns the new mark in `Err`.
+pub(super) fn find_end(bytes: &[u8], from: usize) -> Result<Whole<'_>, usize> {
     let lead = bytes.len() - skip_empty_lines(bytes).len();
+    let (mut line_ends, mut folds) = (0, from > lead);
     let from = from.max(lead);
     for at in memchr::memchr_iter(b'\n', &bytes[from..]) {
         let at = from + at;
-        match &bytes[at + 1..] {
-            [b'\n', ..] => return Ok(at + 2),
-            [b'\r', b'\n', ..] => return Ok(at + 3),
+        line_ends += usize::from(at > from && bytes[at - 1] == b'\r');
+        let end = match &bytes[at + 1..] {
+            [b'\n', ..] => at + 2,
+            [b'\r', b'\n', ..] => {
+                line_ends += 1;
+                at + 3
+            }
             // The last line end may be the one before the empty line: look at it again.
             [] | [b'\r'] => return Err(at),
-            _ => {}
-        }
+            [next, ..] => {
+                folds |= matches!(next, b' ' | b'\t');
+                continue;
+            }
+        };
+        let head = &bytes[lead..end];
+        let clean = !folds
+            && memchr::memchr_iter(b'\r', head).count() == line_ends
+            && memchr::memchr(0, head).is_none();
+        return Ok(Whole { bytes: &bytes[..end], clean });
     }
     Err(bytes.len())
+}
+
+/// Which kind of start-line a head begins with, if that is spelled as nearly all are: by one space
+/// between its words, `HTTP/1.0` or `HTTP/1.1`, and a line end.
+fn plain_start_line(head: &[u8]) -> Option<Kind> {
+    if let [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0' | b'1', b' ', b'0'..=b'9', ..] = head {
+        return Some(Kind::Response);
+    }
+    let line = head[..memchr::memchr(b'\n', head)?].strip_suffix(b"\r")?;
+    let (words, [b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0' | b'1']) =
+        line.split_last_chunk()?
+    else {
+        return None;
+    };
+    let space = memchr::memchr(b' ', words)?;
+    let (method, target) = (&words[..space], &words[space + 1..]);
+    let plain = !method.is_empty()
+        && !method.starts_with(b"HTTP/")
+        && !target.is_empty()
+        && memchr::memchr2(b' ', b'\r', target).is_none();
+    plain.then_some(Kind::Request)
 }
 
 /// Whether the first line, once it is complete, is a start-line of `kind`. `true` while it is
 /// not complete.
 pub(super) fn first_line_fits(kind: Kind, bytes: &[u8]) -> bool {
     let bytes = skip_empty_lines(bytes);
+    if plain_start_line(bytes) == Some(kind) {
+        return true;
+    }
     let Some(end) = memchr::memchr(b'\n', bytes) else { return true };
     let mut words = bytes[..end].split(|b| matches!(b, b' ' | b'\r')).filter(|w| !w.is_empty());
     match kind {
@@ -200,12 +246,14 @@ fn config() -> httparse::ParserConfig {
 /// recipients may (and the common ones do): a bare CR becomes a space (RFC 9112 §2.2), an
 /// obsolete line folding becomes spaces (§5.2), a NUL in a field becomes a space (RFC 9110 §5.5),
 /// and [`tidy_start_line`].
-fn tidy(head: &[u8]) -> Cow<'_, [u8]> {
+fn tidy(Whole { bytes, clean }: Whole<'_>) -> Cow<'_, [u8]> {
+    let head = skip_empty_lines(bytes);
     let bare = |at: usize| head.get(at + 1) != Some(&b'\n');
     let folds = |at: usize| matches!(head.get(at + 1), Some(b' ' | b'\t'));
-    let clean = memchr::memchr(0, head).is_none()
-        && !memchr::memchr_iter(b'\r', head).any(bare)
-        && !memchr::memchr_iter(b'\n', head).any(folds);
+    let clean = clean
+        || memchr::memchr(0, head).is_none()
+            && !memchr::memchr_iter(b'\r', head).any(bare)
+            && !memchr::memchr_iter(b'\n', head).any(folds);
     if clean {
         return tidy_start_line(head).map_or(Cow::Borrowed(head), Cow::Owned);
     }
@@ -232,6 +280,9 @@ fn tidy(head: &[u8]) -> Cow<'_, [u8]> {
 /// is not known (RFC 9110 §2.5), and leaves the first of several words that stand for a request
 /// target. `None` where there is nothing to change.
 fn tidy_start_line(head: &[u8]) -> Option<Vec<u8>> {
+    if plain_start_line(head).is_some() {
+        return None;
+    }
     let end = memchr::memchr(b'\n', head)?;
     let (line, rest) = head.split_at(end);
     let line = line.trim_ascii_end();
@@ -267,12 +318,12 @@ fn is_version(word: &[u8]) -> bool {
 
 /// Reads a whole request head of at most `max_fields` fields and hands it to `then`.
 pub(super) fn read_request<T>(
-    bytes: &[u8],
+    head: Whole<'_>,
     time: Timestamp,
     max_fields: usize,
     then: impl FnOnce(&RequestHead<'_>) -> T,
 ) -> Result<T, Unreadable> {
-    let bytes = tidy(skip_empty_lines(bytes));
+    let bytes = tidy(head);
     let mut fields = [const { MaybeUninit::uninit() }; MAX_HEADER_FIELDS];
     let fields = &mut fields[..max_fields.min(MAX_HEADER_FIELDS)];
     let mut request = httparse::Request::new(&mut []);
@@ -288,12 +339,12 @@ pub(super) fn read_request<T>(
 
 /// Reads a whole response head of at most `max_fields` fields and hands it to `then`.
 pub(super) fn read_response<T>(
-    bytes: &[u8],
+    head: Whole<'_>,
     time: Timestamp,
     max_fields: usize,
     then: impl FnOnce(&ResponseHead<'_>) -> T,
 ) -> Result<T, Unreadable> {
-    let bytes = tidy(skip_empty_lines(bytes));
+    let bytes = tidy(head);
     let mut fields = [const { MaybeUninit::uninit() }; MAX_HEADER_FIELDS];
     let fields = &mut fields[..max_fields.min(MAX_HEADER_FIELDS)];
     let mut response = httparse::Response::new(&mut []);
@@ -310,6 +361,10 @@ pub(super) fn read_response<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn whole(bytes: &[u8]) -> Whole<'_> {
+        find_end(bytes, 0).expect("complete")
+    }
 
     #[test]
     fn the_first_bytes_decide_and_a_prefix_never_decides_otherwise() {
@@ -358,15 +413,17 @@ mod tests {
             for cut in 0..head.len() {
                 mark = find_end(&head[..cut], mark).expect_err("not complete");
             }
-            assert_eq!(find_end(head, mark), Ok(head.len()), "{}", head.escape_ascii());
-            assert_eq!(find_end(head, 0), Ok(head.len()));
+            for mark in [mark, 0] {
+                let found = find_end(head, mark).map(|whole| whole.bytes);
+                assert_eq!(found, Ok(head), "{}", head.escape_ascii());
+            }
         }
     }
 
     #[test]
     fn a_folded_field_is_one_field() {
         let head = b"GET / HTTP/1.1\r\nX-A: one\r\n\ttwo\r\n three\r\nHost: h\r\n\r\n";
-        let value = read_request(head, Timestamp::default(), 256, |head| {
+        let value = read_request(whole(head), Timestamp::default(), 256, |head| {
             head.headers.first("x-a").map(<[u8]>::to_vec)
         });
         let value = value.expect("readable").expect("present");
@@ -376,14 +433,16 @@ mod tests {
     #[test]
     fn an_odd_start_line_is_read_as_recipients_read_it() {
         let target = |head: &[u8]| {
-            read_request(head, Timestamp::default(), 256, |head| head.target.to_owned())
+            read_request(whole(head), Timestamp::default(), 256, |head| head.target.to_owned())
         };
         assert_eq!(target(b"GET /a b c HTTP/1.1\r\n\r\n").as_deref(), Ok("/a"));
         assert_eq!(target(b"GET  /a  HTTP/1.3\r\nA: b\r\n\r\n").as_deref(), Ok("/a"));
         assert_eq!(target(b"GET /a HTTP/1.1.1\r\n\r\n"), Err(Unreadable::NotAHead));
         assert_eq!(target(b"GET /a\r\n\r\n"), Err(Unreadable::NotAHead));
         let status = |head: &[u8]| {
-            read_response(head, Timestamp::default(), 256, |head| (head.status, head.minor_version))
+            read_response(whole(head), Timestamp::default(), 256, |head| {
+                (head.status, head.minor_version)
+            })
         };
         assert_eq!(status(b"HTTP/1.10 201 x\r\nA: b\r\n\r\n"), Ok((201, 1)));
         assert_eq!(status(b"HTTP/1.0 201\rX: y\r\nA: b\r\n\r\n"), Ok((201, 0)));
@@ -392,7 +451,7 @@ mod tests {
     #[test]
     fn a_bare_carriage_return_is_a_space() {
         let head = b"HTTP/1.1 200 OK\r\nA: b\r\n\r\r\nTransfer-Encoding:\r chunked\r\n\r\n";
-        let coding = read_response(head, Timestamp::default(), 256, |head| {
+        let coding = read_response(whole(head), Timestamp::default(), 256, |head| {
             head.headers.first("transfer-encoding").map(<[u8]>::to_vec)
         });
         assert_eq!(coding, Ok(Some(b"chunked".to_vec())));
@@ -401,7 +460,7 @@ mod tests {
     #[test]
     fn a_bad_field_hides_no_other() {
         let head = b"GET / HTTP/1.1\r\nBad Name: x\r\nNul: a\0b\r\nHost: h\r\n\r\n";
-        let host = read_request(head, Timestamp::default(), 256, |head| {
+        let host = read_request(whole(head), Timestamp::default(), 256, |head| {
             head.headers.first("HOST").map(<[u8]>::to_vec)
         });
         assert_eq!(host, Ok(Some(b"h".to_vec())));
@@ -414,9 +473,30 @@ mod tests {
             format!("HTTP/1.1 200 OK\r\n{fields}\r\n").into_bytes()
         };
         let count = |n| {
-            read_response(&head(n), Timestamp::default(), 256, |head| head.headers.iter().count())
+            read_response(whole(&head(n)), Timestamp::default(), 256, |head| {
+                head.headers.iter().count()
+            })
         };
         assert_eq!(count(256), Ok(256));
         assert_eq!(count(257), Err(Unreadable::TooManyFields));
+    }
+
+    #[test]
+    fn what_is_known_to_be_clean_is_left_as_it_is_by_tidying_and_nothing_else_is() {
+        for (head, clean) in [
+            ("GET /a HTTP/1.1\r\nA: b\r\n\r\n", true),
+            ("GET /a HTTP/1.1\nA: b\n\n", true),
+            ("\r\nGET /a HTTP/1.1\r\nA: b\n\r\n", true),
+            ("GET /a HTTP/1.1\r\nA: b\r\n\tc\r\n\r\n", false),
+            ("GET /a HTTP/1.1\r\nA: \rb\r\n\r\n", false),
+            ("GET /a HTTP/1.1\r\r\nA: b\r\n\r\n", false),
+            ("GET /a HTTP/1.1\r\nA: \0b\r\n\r\n", false),
+        ] {
+            let head = whole(head.as_bytes());
+            assert_eq!(head.clean, clean, "{head:?}");
+            let unknown = tidy(Whole { clean: false, ..head });
+            assert_eq!(matches!(unknown, Cow::Borrowed(_)), clean, "{head:?}");
+            assert_eq!(tidy(head), unknown, "{head:?}");
+        }
     }
 }

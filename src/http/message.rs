@@ -3,18 +3,18 @@
 use super::body::{self, Body, Chunked, Framing};
 use super::faulty::is_faulty;
 use super::half::{Half, State, Why};
-use super::head::{self, Guess, Kind, Unreadable};
+use super::head::{self, Guess, Kind, Unreadable, Whole};
 use super::pairing::{Method, Serial};
 use super::session::{Connection, Http, Session, place};
 use super::{Headers, Reader, ResponseHead};
 use crate::net::{Direction, Position};
 
 impl<R: Reader> Session<'_, R> {
-    /// Reads a whole head. `false` when it is none.
-    pub(super) fn read_head(&mut self, bytes: &[u8]) -> bool {
-        match (self.kind(), head::guess(bytes)) {
-            (Some(Kind::Request) | None, Guess::Http(Kind::Request)) => self.read_request(bytes),
-            (Some(Kind::Response) | None, Guess::Http(Kind::Response)) => self.read_response(bytes),
+    /// Reads a whole head, of what its first bytes say. `false` when it is none.
+    pub(super) fn read_head(&mut self, guess: Guess, head: Whole<'_>) -> bool {
+        match (self.kind(), guess) {
+            (Some(Kind::Request) | None, Guess::Http(Kind::Request)) => self.read_request(head),
+            (Some(Kind::Response) | None, Guess::Http(Kind::Response)) => self.read_response(head),
             _ => false,
         }
     }
@@ -29,12 +29,13 @@ impl<R: Reader> Session<'_, R> {
         }
     }
 
-    fn read_request(&mut self, bytes: &[u8]) -> bool {
+    fn read_request(&mut self, whole: Whole<'_>) -> bool {
+        let bytes = whole.bytes;
         let Half { start, hole, .. } = *self.half();
         let peers = self.peers_if(self.direction);
         let Http { reader, limits, .. } = &mut *self.http;
         let memory = &mut self.connection.memory;
-        let read = head::read_request(bytes, start.time, limits.max_header_fields, |head| {
+        let read = head::read_request(whole, start.time, limits.max_header_fields, |head| {
             let method = match head.method {
                 "HEAD" => Method::Head,
                 "CONNECT" => Method::Connect,
@@ -67,14 +68,15 @@ impl<R: Reader> Session<'_, R> {
         true
     }
 
-    fn read_response(&mut self, bytes: &[u8]) -> bool {
+    fn read_response(&mut self, whole: Whole<'_>) -> bool {
+        let bytes = whole.bytes;
         let Half { start, hole, .. } = *self.half();
         let place = place(start, bytes.len());
         let client = self.direction.reverse();
         let peers = self.peers_if(client);
         let Http { reader, limits, over, .. } = &mut *self.http;
         let Connection { pending, memory, .. } = &mut *self.connection;
-        let read = head::read_response(bytes, start.time, limits.max_header_fields, |head| {
+        let read = head::read_response(whole, start.time, limits.max_header_fields, |head| {
             if (100..200).contains(&head.status) && head.status != 101 {
                 pending.interim(place, hole);
                 return None;

@@ -1,6 +1,7 @@
 //! One connection: both directions, given to the consumer in causal order.
 
 mod giving;
+mod passing;
 mod stray;
 mod waiting;
 
@@ -10,6 +11,7 @@ use super::{Consumer, Counts, Limits, Standing, Turn};
 use crate::decode::{Flags, Segment};
 use crate::net::{Direction, FlowKey, Position, Seq, Timestamp};
 use giving::{Given, Meta};
+pub(super) use passing::Passed;
 use std::ops::Range;
 use stray::Stray;
 use waiting::Stall;

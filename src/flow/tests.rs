@@ -1,0 +1,128 @@
+//! The short way of a segment leads to where the long way leads.
+
+use super::*;
+use crate::decode::{Flags, Segment};
+use crate::net::{Direction, Endpoint, FlowKey, Position, Seq, Timestamp, Tunnel};
+use proptest::prelude::*;
+
+/// Looks at some bytes and passes others by, as what it looks at says.
+#[derive(Default)]
+struct Choosy;
+
+#[derive(Debug, Default)]
+struct Heard {
+    skip: [u64; 2],
+    blind: [bool; 2],
+    looked_at: u8,
+    chunks: Vec<(Direction, Position, Option<Position>, u64, Vec<u8>)>,
+}
+
+impl Heard {
+    fn is_unwanted(&self, direction: Direction, length: u64) -> bool {
+        self.blind[direction.index()] || self.skip[direction.index()] >= length
+    }
+}
+
+impl Consumer for Choosy {
+    type Connection = Heard;
+
+    fn open(&mut self, _: &FlowKey, _: Option<Tunnel>) -> Heard {
+        Heard::default()
+    }
+
+    fn chunk(&mut self, heard: &mut Heard, _: &FlowKey, chunk: Chunk<'_>) -> Demand {
+        let Chunk { direction, position, ack, content, .. } = chunk;
+        let (length, looked_at) = match content {
+            Content::Data { bytes, .. } if !heard.is_unwanted(direction, bytes.len() as u64) => {
+                heard.looked_at = heard.looked_at.saturating_add(1);
+                heard.blind[direction.index()] = bytes[0] == 0;
+                heard.skip[direction.index()] = u64::from(bytes[0] % 4 * 5);
+                (0, bytes.to_vec())
+            }
+            Content::Data { bytes, .. } => (bytes.len() as u64, Vec::new()),
+            Content::Passed(n) | Content::Gap(n) => (n, Vec::new()),
+        };
+        heard.chunks.push((direction, position, ack, length, looked_at));
+        let skip = &mut heard.skip[direction.index()];
+        *skip = skip.saturating_sub(length);
+        match *skip {
+            _ if heard.blind[direction.index()] => Demand::Nothing,
+            0 => Demand::Look,
+            n => Demand::Skip(n),
+        }
+    }
+
+    fn pass(&mut self, heard: &mut Heard, key: &FlowKey, chunk: Chunk<'_>) -> Option<Demand> {
+        let Content::Passed(n) = chunk.content else { return None };
+        heard.is_unwanted(chunk.direction, n).then(|| self.chunk(heard, key, chunk))
+    }
+
+    fn standing(&self, heard: &Heard) -> Standing {
+        let memory = if heard.skip == [0, 0] { 0 } else { 7 };
+        Standing { memory, unsettled: 0, wanted: heard.looked_at > 2 }
+    }
+
+    fn shed(&mut self, _: &mut Heard, _: &FlowKey) {}
+    fn rest(&mut self, _: &mut Heard) {}
+    fn end(&mut self, _: &mut Heard, _: &FlowKey, _: Direction) {}
+    fn close(&mut self, _: Heard, _: &FlowKey) {}
+}
+
+/// What is sent next: which way, how many bytes, and what is odd about it.
+type Step = (bool, u32, u8, u8);
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    prop::collection::vec((any::<bool>(), 0..9_u32, any::<u8>(), any::<u8>()), 1..80)
+}
+
+fn segment<'a>(number: i64, step: Step, next: &mut [u32; 2], bytes: &'a [u8]) -> Segment<'a> {
+    let (up, length, oddity, value) = step;
+    let end = |port| Endpoint::new([192, 0, 2, 1].into(), port);
+    let (from, to) = if up { (end(1), end(2)) } else { (end(2), end(1)) };
+    let (flow, direction) = FlowKey::new(from, to);
+    let (me, you) = (direction.index(), direction.reverse().index());
+    let ahead = u32::from(value % 16);
+    let (mut seq, mut ack, mut flags, mut missing, mut wait) =
+        (next[me], Some(next[you]), Flags::ACK, 0, 1);
+    match oddity {
+        0..4 => seq = seq.wrapping_sub(ahead),
+        4..8 => seq = seq.wrapping_add(ahead),
+        8..16 => ack = ack.map(|ack| ack.wrapping_sub(ahead)),
+        16..20 => ack = ack.map(|ack| ack.wrapping_add(ahead)),
+        20..22 => ack = None,
+        22..24 => flags = Flags(Flags::ACK.0 | Flags::FIN.0),
+        24 => flags = Flags(Flags::ACK.0 | Flags::SYN.0),
+        25 => flags = Flags::SYN,
+        26 => flags = Flags::RST,
+        27..30 => missing = ahead,
+        30 => wait = 3_000 * i64::from(ahead),
+        31 => seq = seq.wrapping_add(1 << 29),
+        _ => {}
+    }
+    let time = Timestamp::from_nanos((number + wait) * 1_000_000);
+    let payload = &bytes[..length as usize];
+    if !(4..8).contains(&oddity) && oddity != 31 {
+        next[me] = seq.wrapping_add(length + missing + u32::from(flags.has(Flags::SYN)));
+    }
+    let (seq, ack) = (Seq(seq), ack.map(Seq));
+    Segment { time, flow, tunnel: None, direction, seq, ack, flags, payload, missing }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #[test]
+    fn both_ways_of_a_segment_leave_the_same_behind(steps in steps()) {
+        let mut short = FlowTable::new(Choosy, Limits::default());
+        let mut long = FlowTable::new(Choosy, Limits::default());
+        long.long_way = true;
+        let mut next = [u32::MAX - 30, 1_000];
+        for (number, step) in (0..).zip(steps) {
+            let bytes = [step.3; 9];
+            let segment = segment(number, step, &mut next, &bytes);
+            short.segment(&segment);
+            long.segment(&segment);
+            prop_assert_eq!(short.counts(), long.counts());
+            prop_assert_eq!(short.look_into(&segment.flow), long.look_into(&segment.flow));
+        }
+    }
+}
