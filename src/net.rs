@@ -153,6 +153,20 @@ pub enum TunnelKind {
 }
 
 impl TunnelKind {
+    /// Every one, in order.
+    pub const ALL: [Self; 10] = [
+        Self::Vxlan,
+        Self::Geneve,
+        Self::Gre,
+        Self::Nvgre,
+        Self::Erspan,
+        Self::Mpls,
+        Self::IpIp,
+        Self::SixIn4,
+        Self::GtpU,
+        Self::Pppoe,
+    ];
+
     /// The word in records.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -292,6 +306,15 @@ impl Position {
     #[must_use]
     pub const fn plus(self, n: u64) -> Self {
         Self(self.0.saturating_add(n))
+    }
+
+    /// This position, `n` bytes back; the least there is where that is nearer.
+    #[must_use]
+    pub const fn minus(self, n: u64) -> Self {
+        match NonZeroU64::new(self.0.get().saturating_sub(n)) {
+            Some(place) => Self(place),
+            None => Self::LEAST,
+        }
     }
 
     /// The bytes from `earlier` to `self`; zero when `earlier` is the later one.

@@ -1,5 +1,6 @@
 //! What the flow room gives, and to whom.
 
+use super::{Folding, Unfolding};
 use crate::net::{Direction, FlowKey, Position, Timestamp, Tunnel};
 
 /// The next bytes of one direction, or a hole where bytes are missing.
@@ -119,8 +120,15 @@ pub trait Consumer {
     /// [`Standing::memory`] is 0. More of the connection may follow.
     fn shed(&mut self, connection: &mut Self::Connection, key: &FlowKey);
 
-    /// The connection has been silent for a while: gives back what is kept for speed alone.
-    fn rest(&mut self, connection: &mut Self::Connection);
+    /// The connection has been silent for a while, and nothing is held of it: writes down all that
+    /// has to be known when more of it comes, which is then [unfolded](Self::unfold). `false` where
+    /// that cannot be written down: it goes on as it was.
+    fn fold(&mut self, _connection: &mut Self::Connection, _to: &mut Folding) -> bool {
+        false
+    }
+
+    /// What was folded up goes on.
+    fn unfold(&mut self, from: &mut Unfolding<'_>) -> Self::Connection;
 
     /// A direction came to its end: FIN, with everything before it given.
     fn end(&mut self, connection: &mut Self::Connection, key: &FlowKey, direction: Direction);

@@ -8,11 +8,11 @@ use crate::net::{Direction, FlowKey, Seq, Timestamp, Tunnel};
 /// A handshake has three.
 const MAX_SEGMENTS: usize = 3;
 
-/// A segment without data that ends nothing.
+/// A segment without data that ends nothing; the acknowledgement counts where there is the flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Bare {
     seq: Seq,
-    ack: Option<Seq>,
+    ack: Seq,
     flags: Flags,
     direction: Direction,
 }
@@ -46,27 +46,29 @@ impl Embryo {
     /// The segments again, in their order.
     pub(super) fn segments(&self, flow: FlowKey) -> impl Iterator<Item = Segment<'static>> {
         let (time, tunnel) = (self.last, self.tunnel);
-        self.segments.into_iter().flatten().map(move |Bare { seq, ack, flags, direction }| {
+        self.segments.into_iter().flatten().map(move |bare| {
+            let (ack, Bare { seq, flags, direction, .. }) = (bare.ack(), bare);
             Segment { time, flow, tunnel, direction, seq, ack, flags, payload: &[], missing: 0 }
         })
     }
-}
 
-impl Embryo {
     /// Whether the numbers say that bytes were sent which were not captured: an acknowledgement of
     /// more than what was seen of the other end.
     pub(super) fn shows_missing(&self) -> bool {
         let segments = || self.segments.iter().flatten();
         segments().any(|one| {
-            let mut others = segments().filter(|other| other.direction != one.direction).peekable();
-            let others_are_seen = others.peek().is_some();
-            let mut known = |ack| others.any(|other| ack == other.end());
-            others_are_seen && one.ack.is_some_and(|ack| !known(ack))
+            let others = || segments().filter(|other| other.direction != one.direction);
+            let known = |ack| others().any(|other| ack == other.end());
+            others().next().is_some() && one.ack().is_some_and(|ack| !known(ack))
         })
     }
 }
 
 impl Bare {
+    fn ack(&self) -> Option<Seq> {
+        self.flags.has(Flags::ACK).then_some(self.ack)
+    }
+
     /// What acknowledges it.
     fn end(&self) -> Seq {
         self.seq.plus(u32::from(self.flags.has(Flags::SYN)))
@@ -76,5 +78,9 @@ impl Bare {
 fn bare(segment: &Segment<'_>) -> Option<Bare> {
     let Segment { direction, seq, ack, flags, payload, missing, .. } = *segment;
     let ends = flags.has(Flags::FIN) || flags.has(Flags::RST);
-    (payload.is_empty() && missing == 0 && !ends).then_some(Bare { seq, ack, flags, direction })
+    // What acknowledges has the flag (RFC 9293 §3.1).
+    let fits = ack.is_some() == flags.has(Flags::ACK);
+    let ack = ack.unwrap_or(Seq(0));
+    let bare = Bare { seq, ack, flags, direction };
+    (payload.is_empty() && missing == 0 && !ends && fits).then_some(bare)
 }

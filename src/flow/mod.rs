@@ -13,6 +13,7 @@ mod counts;
 mod embryo;
 #[expect(clippy::module_inception, reason = "a flow is what this room is about")]
 mod flow;
+mod fold;
 mod limits;
 mod list;
 mod looks;
@@ -24,6 +25,7 @@ mod table;
 pub use chunk::{Chunk, Consumer, Content, Demand, Standing, Turn};
 
 pub use counts::Counts;
+pub use fold::{Folding, Unfolding};
 pub use limits::Limits;
 pub use quic::{QuicCounts, QuicTable};
 pub use table::FlowTable;

@@ -1,7 +1,8 @@
 //! One direction of a connection: what was given, what is held, what was acknowledged.
 
+use super::fold::{Folding, Unfolding};
 use super::{Counts, Turn};
-use crate::net::{Position, Seq, Timestamp};
+use crate::net::{Direction, Position, Seq, Timestamp};
 use crate::queue::give_back;
 use std::collections::VecDeque;
 use std::ops::{AddAssign, SubAssign};
@@ -251,6 +252,37 @@ impl Turns {
     }
 }
 
+/// At rest, what is known is folded up.
+impl Turns {
+    fn fold(&self, direction: Direction, to: &mut Folding) {
+        let Self { moments, stood, stood_with, listened, heard, given, given_heard } = *self;
+        let other = direction.reverse();
+        for pair in moments.into_iter().chain([stood]) {
+            to.place(direction, pair.map(|(own, _)| own));
+            if let Some((_, peer)) = pair {
+                to.place(other, Some(peer));
+            }
+        }
+        for own in [listened, heard[0], heard[1], given_heard] {
+            to.place(direction, own);
+        }
+        to.place(other, stood_with);
+        to.place(other, given);
+    }
+
+    fn unfold(direction: Direction, from: &mut Unfolding<'_>) -> Self {
+        let other = direction.reverse();
+        let [one, two, three, stood] = [(); 4].map(|()| {
+            let own = from.place(direction)?;
+            Some((own, from.place(other)?))
+        });
+        let [listened, heard, heard_before, given_heard] = [(); 4].map(|()| from.place(direction));
+        let [stood_with, given] = [(); 2].map(|()| from.place(other));
+        let (moments, heard) = ([one, two, three], [heard, heard_before]);
+        Self { moments, stood, stood_with, listened, heard, given, given_heard }
+    }
+}
+
 /// One direction.
 #[derive(Debug, Default)]
 pub(super) struct Stream {
@@ -352,6 +384,38 @@ impl Stream {
     /// Gives back what is kept for speed alone.
     pub(super) fn rest(&mut self) {
         give_back(&mut self.held, 0);
+    }
+
+    /// Folds up what is known of it. Nothing is held.
+    pub(super) fn fold(&self, direction: Direction, to: &mut Folding) {
+        to.flags([self.may_begin_later, self.ended, self.blind]);
+        let Self { near, next, first, highest, acked, fin, silent_fin, .. } = *self;
+        for place in [near, next, first, highest, acked, fin, silent_fin, Some(self.skip_to)] {
+            to.place(direction, place);
+        }
+        self.turns.fold(direction, to);
+    }
+
+    /// The same again.
+    pub(super) fn unfold(direction: Direction, from: &mut Unfolding<'_>) -> Self {
+        let [may_begin_later, ended, blind] = from.flags();
+        let places = [(); 8].map(|()| from.place(direction));
+        let [near, next, first, highest, acked, fin, silent_fin, skip_to] = places;
+        Self {
+            near,
+            next,
+            may_begin_later,
+            first,
+            highest,
+            acked,
+            fin,
+            silent_fin,
+            ended,
+            skip_to: skip_to.unwrap_or_default(),
+            blind,
+            held: VecDeque::new(),
+            turns: Turns::unfold(direction, from),
+        }
     }
 
     fn to_held(&self, piece: &Piece<'_>) -> Held {

@@ -2,6 +2,7 @@
 
 use super::embryo::Embryo;
 use super::flow::{Context, Flow, Passed, Verdict};
+use super::fold::Folding;
 use super::list::Id;
 use super::roster::{Look, Roster, Worth};
 use super::stream::Holdings;
@@ -15,6 +16,15 @@ enum State<T> {
     Bare(Embryo),
     /// Boxed, so that a table that grows moves little.
     Full(Box<Flow<T>>),
+    /// It rests.
+    Folded(Folded),
+}
+
+/// A connection that rests.
+struct Folded {
+    bytes: Box<[u8]>,
+    last: Timestamp,
+    has_ended: bool,
 }
 
 impl<T> State<T> {
@@ -22,6 +32,7 @@ impl<T> State<T> {
         match self {
             Self::Bare(embryo) => embryo.last,
             Self::Full(flow) => flow.last,
+            Self::Folded(folded) => folded.last,
         }
     }
 }
@@ -36,6 +47,7 @@ pub struct FlowTable<C: Consumer> {
     counts: Counts,
     limits: Limits,
     held: Holdings,
+    folding: Folding,
     /// No segment may go the short way.
     #[cfg(test)]
     pub(super) long_way: bool,
@@ -50,6 +62,7 @@ impl<C: Consumer> FlowTable<C> {
             counts: Counts::default(),
             limits,
             held: Holdings::default(),
+            folding: Folding::default(),
             #[cfg(test)]
             long_way: false,
         }
@@ -105,6 +118,7 @@ impl<C: Consumer> FlowTable<C> {
         if self.pass(id, segment) {
             return;
         }
+        self.wake(id);
         if let Some((_, State::Bare(embryo))) = self.roster.get_mut(id) {
             if segment.time.nanos_since(embryo.last) > self.limits.idle_empty_nanos {
                 self.counts.flows_timed_out += 1;
@@ -151,6 +165,27 @@ impl<C: Consumer> FlowTable<C> {
         segments.iter().for_each(|segment| self.take(id, segment));
     }
 
+    /// Folds a connection up, if it rests.
+    fn fold(&mut self, id: Id) {
+        let Some((key, state)) = self.roster.get_mut(id) else { return };
+        let State::Full(flow) = state else { return };
+        let (consumer, counts) = (&mut self.consumer, &mut self.counts);
+        let mut cx = Context { consumer, counts, limits: &self.limits, key };
+        if flow.fold(&mut cx, &mut self.folding) {
+            let (last, has_ended) = (flow.last, flow.ended_at.is_some());
+            *state = State::Folded(Folded { bytes: self.folding.bytes(), last, has_ended });
+        }
+    }
+
+    /// Unfolds a connection that rests.
+    fn wake(&mut self, id: Id) {
+        if let Some((_, state)) = self.roster.get_mut(id)
+            && let State::Folded(Folded { bytes, last, .. }) = state
+        {
+            *state = State::Full(Box::new(Flow::unfold(&mut self.consumer, bytes, *last)));
+        }
+    }
+
     fn take(&mut self, id: Id, segment: &Segment<'_>) {
         self.pass_time(id, segment);
         let verdict = self.with(id, |flow, cx| flow.segment(cx, segment));
@@ -185,7 +220,7 @@ impl<C: Consumer> FlowTable<C> {
     fn full(&self, id: Id) -> Option<&Flow<C::Connection>> {
         match self.roster.get(id)? {
             State::Full(flow) => Some(flow),
-            State::Bare(_) => None,
+            State::Bare(_) | State::Folded(_) => None,
         }
     }
 
@@ -236,6 +271,7 @@ impl<C: Consumer> FlowTable<C> {
 
     /// Ends and forgets a connection.
     fn remove(&mut self, id: Id) {
+        self.wake(id);
         if let Some(State::Bare(embryo)) = self.roster.get(id)
             && embryo.shows_missing()
         {
@@ -328,6 +364,12 @@ impl<C: Consumer> FlowTable<C> {
             Some(State::Full(flow)) => {
                 (age(flow, &self.limits, haste, now), flow.ended_at.is_some())
             }
+            Some(State::Folded(Folded { last, has_ended, .. })) => {
+                let Limits { linger_nanos, idle_nanos, .. } = self.limits;
+                let forgotten_after = if *has_ended { linger_nanos } else { idle_nanos };
+                let over = now.nanos_since(*last) > forgotten_after / haste;
+                (if over { Age::Forgotten } else { Age::Alive }, *has_ended)
+            }
             None => return,
         };
         match age {
@@ -339,11 +381,14 @@ impl<C: Consumer> FlowTable<C> {
             Age::Alive => self.with(id, |flow, cx| {
                 flow.pass_time(cx, now);
                 if now.nanos_since(flow.last) > cx.limits.reset_nanos {
-                    flow.rest(cx);
+                    flow.rest();
                 }
             }),
         };
         let last = self.roster.get(id).map_or(now, State::last);
+        if now.nanos_since(last) > self.limits.reset_nanos {
+            self.fold(id);
+        }
         self.roster.look(id, last);
     }
 
@@ -386,12 +431,20 @@ fn age<T>(flow: &Flow<T>, limits: &Limits, haste: u64, now: Timestamp) -> Age {
 
 #[cfg(test)]
 impl<C: Consumer<Connection: std::fmt::Debug>> FlowTable<C> {
+    pub(super) fn fold_and_unfold(&mut self, key: &crate::net::FlowKey) {
+        if let Some(id) = self.roster.find(key) {
+            self.fold(id);
+            self.wake(id);
+        }
+    }
+
     /// All that there is of a connection, in words.
     pub(super) fn look_into(&self, key: &crate::net::FlowKey) -> Option<String> {
         let id = self.roster.find(key)?;
         Some(match self.roster.get(id)? {
             State::Bare(embryo) => format!("{embryo:#?}"),
             State::Full(flow) => format!("{flow:#?} {:?}", self.roster.rated(id)),
+            State::Folded(Folded { bytes, .. }) => format!("{bytes:?}"),
         })
     }
 }

@@ -7,14 +7,16 @@ use proptest::prelude::*;
 
 /// Looks at some bytes and passes others by, as what it looks at says.
 #[derive(Default)]
-struct Choosy;
+struct Choosy {
+    folded: Vec<Heard>,
+}
 
 #[derive(Debug, Default)]
 struct Heard {
     skip: [u64; 2],
     blind: [bool; 2],
     looked_at: u8,
-    chunks: Vec<(Direction, Position, Option<Position>, u64, Vec<u8>)>,
+    chunks: Vec<(Position, Option<Position>, u64, Vec<u8>)>,
 }
 
 impl Heard {
@@ -42,7 +44,7 @@ impl Consumer for Choosy {
             Content::Data { bytes, .. } => (bytes.len() as u64, Vec::new()),
             Content::Passed(n) | Content::Gap(n) => (n, Vec::new()),
         };
-        heard.chunks.push((direction, position, ack, length, looked_at));
+        heard.chunks.push((position, ack, length, looked_at));
         let skip = &mut heard.skip[direction.index()];
         *skip = skip.saturating_sub(length);
         match *skip {
@@ -63,7 +65,17 @@ impl Consumer for Choosy {
     }
 
     fn shed(&mut self, _: &mut Heard, _: &FlowKey) {}
-    fn rest(&mut self, _: &mut Heard) {}
+
+    fn fold(&mut self, heard: &mut Heard, to: &mut Folding) -> bool {
+        to.number(self.folded.len() as u64);
+        self.folded.push(std::mem::take(heard));
+        true
+    }
+
+    fn unfold(&mut self, from: &mut Unfolding<'_>) -> Heard {
+        std::mem::take(&mut self.folded[from.number() as usize])
+    }
+
     fn end(&mut self, _: &mut Heard, _: &FlowKey, _: Direction) {}
     fn close(&mut self, _: Heard, _: &FlowKey) {}
 }
@@ -111,9 +123,25 @@ fn segment<'a>(number: i64, step: Step, next: &mut [u32; 2], bytes: &'a [u8]) ->
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
     #[test]
+    fn a_connection_that_was_folded_up_goes_on_as_if_it_had_not_been(steps in steps()) {
+        let mut folded = FlowTable::new(Choosy::default(), Limits::default());
+        let mut flat = FlowTable::new(Choosy::default(), Limits::default());
+        let mut next = [u32::MAX - 30, 1_000];
+        for (number, step) in (0..).zip(steps) {
+            let bytes = [step.3; 9];
+            let segment = segment(number, step, &mut next, &bytes);
+            folded.fold_and_unfold(&segment.flow);
+            folded.segment(&segment);
+            flat.segment(&segment);
+            prop_assert_eq!(folded.counts(), flat.counts());
+            prop_assert_eq!(folded.look_into(&segment.flow), flat.look_into(&segment.flow));
+        }
+    }
+
+    #[test]
     fn both_ways_of_a_segment_leave_the_same_behind(steps in steps()) {
-        let mut short = FlowTable::new(Choosy, Limits::default());
-        let mut long = FlowTable::new(Choosy, Limits::default());
+        let mut short = FlowTable::new(Choosy::default(), Limits::default());
+        let mut long = FlowTable::new(Choosy::default(), Limits::default());
         long.long_way = true;
         let mut next = [u32::MAX - 30, 1_000];
         for (number, step) in (0..).zip(steps) {

@@ -5,9 +5,10 @@ use super::body::{Body, Stop};
 use super::half::{Half, Otherwise, Start, State, Why};
 use super::head::{self, Guess, Kind};
 use super::pairing::{Pending, Serial};
+use super::resting;
 use super::session::{Connection, Cursor, Http, Session};
 use super::tls::{self, Hello};
-use crate::flow::{Chunk, Consumer, Content, Demand, Standing, Turn};
+use crate::flow::{Chunk, Consumer, Content, Demand, Folding, Standing, Turn, Unfolding};
 use crate::net::{Direction, FlowKey, Position, Tunnel};
 
 impl<R: Reader> Consumer for Http<R> {
@@ -73,8 +74,12 @@ impl<R: Reader> Consumer for Http<R> {
         }
     }
 
-    fn rest(&mut self, connection: &mut Connection<R>) {
-        connection.pending.rest();
+    fn fold(&mut self, connection: &mut Connection<R>, to: &mut Folding) -> bool {
+        resting::fold(connection, to)
+    }
+
+    fn unfold(&mut self, from: &mut Unfolding<'_>) -> Connection<R> {
+        resting::unfold(&mut self.reader, from)
     }
 
     fn shed(&mut self, connection: &mut Connection<R>, key: &FlowKey) {

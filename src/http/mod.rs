@@ -16,9 +16,11 @@ mod head;
 mod message;
 mod pairing;
 mod relock;
+mod resting;
 mod session;
 mod tls;
 
+use crate::flow::{Folding, Unfolding};
 use crate::net::{Endpoint, Timestamp, Tunnel};
 
 pub use counts::{Counts, TlsCounts};
@@ -146,6 +148,17 @@ pub trait Reader {
 
     /// The same of a response head.
     fn response_heap(response: &Self::Response) -> usize;
+
+    /// A connection is at rest: writes down all that it remembers of it. `false` where that cannot be
+    /// written down.
+    fn fold(_connection: &Self::Connection, _to: &mut Folding) -> bool {
+        false
+    }
+
+    /// The connection goes on: what it [wrote down](Self::fold).
+    fn unfold(&mut self, _from: &mut Unfolding<'_>) -> Self::Connection {
+        Self::Connection::default()
+    }
 
     /// A request head is complete.
     fn request(

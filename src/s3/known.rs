@@ -26,6 +26,12 @@ impl<T> Default for Known<T> {
 }
 
 impl<T: Clone> Known<T> {
+    /// What was made of `name`, if that is known.
+    pub(super) fn get(&self, name: &[u8]) -> Option<&T> {
+        let slot = self.slots[self.hasher.hash_one(name) as usize % SLOTS].as_ref();
+        slot.filter(|(known, _)| **known == *name).map(|(_, made)| made)
+    }
+
     /// What `make` makes of `name`, the same each time; `None` for what is no name.
     pub(super) fn of(&mut self, name: &[u8], make: impl FnOnce() -> Option<T>) -> Option<T> {
         if name.len() > MAX_NAME {
@@ -68,5 +74,6 @@ mod tests {
         assert!(known.slots.iter().all(Option::is_none));
         assert_eq!(known.of(b"a", || Some(1)), Some(1));
         assert_eq!(known.of(b"a", || None), Some(1));
+        assert_eq!((known.get(b"a"), known.get(b"b")), (Some(&1), None));
     }
 }

@@ -13,8 +13,8 @@ use std::sync::Arc;
 /// What a connection showed about a host whose name says nothing.
 #[derive(Clone, Debug)]
 pub(super) struct Learned {
-    host: Arc<str>,
-    path_style: bool,
+    pub(super) host: Arc<str>,
+    pub(super) path_style: bool,
 }
 
 /// Which operation a request is.

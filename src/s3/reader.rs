@@ -11,6 +11,7 @@ use super::place::{self, Buckets, Learned, Reading};
 use super::record::{ObjectBytes, Record, Transfer};
 use super::target::{self, Target};
 use super::{Observation, Subject};
+use crate::flow::{Folding, Unfolding};
 use crate::http::{Exchange, Headers, Peers, Reader, RequestHead, ResponseHead};
 use crate::net::Timestamp;
 use std::sync::Arc;
@@ -236,6 +237,25 @@ impl Reader for S3Reader {
         let Response { kms_key_id, content_type, cache_control, .. } = response;
         let texts = [kms_key_id, content_type, cache_control];
         texts.into_iter().flatten().map(|text| text.len()).sum()
+    }
+
+    fn fold(connection: &Connection, to: &mut Folding) -> bool {
+        let Connection { store, host, learned } = connection;
+        let is_path = learned.as_ref().is_some_and(|learned| learned.path_style);
+        to.flags([*store, learned.is_some(), is_path]);
+        to.text(host.as_deref());
+        learned.as_ref().is_none_or(|learned| host.as_ref() == Some(&learned.host))
+    }
+
+    fn unfold(&mut self, from: &mut Unfolding<'_>) -> Connection {
+        let [store, has_learned, path_style] = from.flags();
+        // Most requests call a host by the name under which it is counted.
+        let shared = |name: &str| self.hosts.get(name.as_bytes()).map(|host| host.name.clone());
+        let host = from.text().map(|name| {
+            shared(name).filter(|known| **known == *name).unwrap_or_else(|| name.into())
+        });
+        let learned = host.clone().filter(|_| has_learned);
+        Connection { store, learned: learned.map(|host| Learned { host, path_style }), host }
     }
 
     fn request(

@@ -1,6 +1,6 @@
 //! What listens to the flow room: notes what is given, and asks for it as the script says.
 
-use sealwatch::flow::{Chunk, Consumer, Content, Demand, Standing};
+use sealwatch::flow::{Chunk, Consumer, Content, Demand, Folding, Standing, Unfolding};
 use sealwatch::net::{Direction, FlowKey, Position, Tunnel};
 use std::collections::HashMap;
 
@@ -52,6 +52,8 @@ pub(super) struct Listener {
     pub(super) opens: u64,
     pub(super) closes: u64,
     opened: HashMap<FlowKey, u32>,
+    /// Connections at rest.
+    folded: Vec<Connection>,
 }
 
 impl Listener {
@@ -67,6 +69,7 @@ impl Listener {
             opens: 0,
             closes: 0,
             opened: HashMap::new(),
+            folded: Vec::new(),
         }
     }
 
@@ -155,7 +158,15 @@ impl Consumer for Listener {
 
     fn shed(&mut self, _connection: &mut Connection, _key: &FlowKey) {}
 
-    fn rest(&mut self, _connection: &mut Connection) {}
+    fn fold(&mut self, connection: &mut Connection, to: &mut Folding) -> bool {
+        to.number(self.folded.len() as u64);
+        self.folded.push(std::mem::take(connection));
+        true
+    }
+
+    fn unfold(&mut self, from: &mut Unfolding<'_>) -> Connection {
+        std::mem::take(&mut self.folded[from.number() as usize])
+    }
 
     fn close(&mut self, _connection: Connection, _key: &FlowKey) {
         self.closes += 1;

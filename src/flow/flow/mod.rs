@@ -2,6 +2,7 @@
 
 mod giving;
 mod passing;
+mod resting;
 mod stray;
 mod waiting;
 
@@ -237,11 +238,8 @@ impl<T> Flow<T> {
     }
 
     /// It has been silent for a while: gives back what is kept for speed alone.
-    pub(super) fn rest<C: Consumer<Connection = T>>(&mut self, cx: &mut Context<'_, C>) {
+    pub(super) fn rest(&mut self) {
         self.streams.iter_mut().for_each(Stream::rest);
-        if let Some(connection) = self.connection.as_mut() {
-            cx.consumer.rest(connection);
-        }
     }
 
     /// Closes the connection when both directions have ended.

@@ -21,13 +21,11 @@ mod progress;
 mod runs;
 
 use super::Exchange;
+use crate::flow::{Folding, Unfolding};
 use crate::net::Position;
 use crate::queue::give_back;
 use std::collections::VecDeque;
 use std::ops::AddAssign;
-
-/// A connection whose exchanges are over keeps room for so many.
-const SPARE: usize = 1;
 
 /// What of a request's method decides about its response's body (RFC 9112 §6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -324,7 +322,7 @@ impl<Q, P> Pending<Q, P> {
         let entry = self.index(serial).and_then(|index| self.entries.remove(index))?;
         self.heap -= entry.heap();
         self.unanswered -= usize::from(entry.unanswered().is_some());
-        give_back(&mut self.entries, SPARE);
+        give_back(&mut self.entries, 0);
         Some(entry)
     }
 
@@ -334,9 +332,23 @@ impl<Q, P> Pending<Q, P> {
         }
     }
 
-    /// Gives back what is kept for speed alone.
-    pub(super) fn rest(&mut self) {
-        give_back(&mut self.entries, 0);
+    /// Whether there are no exchanges.
+    pub(super) fn rests(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Folds it up while there are none. (What was sent last is over.)
+    pub(super) fn fold(&self, to: &mut Folding) {
+        to.flags([self.pipelines, self.rushes]);
+        to.number(self.next);
+        to.number(self.unseen);
+    }
+
+    /// The same again.
+    pub(super) fn unfold(from: &mut Unfolding<'_>) -> Self {
+        let [pipelines, rushes] = from.flags();
+        let (next, unseen) = (from.number(), from.number());
+        Self { next, pipelines, rushes, unseen, ..Self::default() }
     }
 
     /// Takes out everything: the connection is over.
@@ -365,7 +377,7 @@ mod tests {
             let answered = pending.answer(place, None, &mut over);
             pending.set_response(answered.serial, (), 10);
             pending.response_over(answered.serial, &mut over);
-            let room = size_of::<Entry<(), ()>>() * 4 * pending.len().max(SPARE);
+            let room = size_of::<Entry<(), ()>>() * 4 * pending.len();
             assert!(pending.memory() <= room + 10 * pending.len(), "{n}: {}", pending.memory());
         }
         assert_eq!((over.len(), pending.len()), (999, 1));
