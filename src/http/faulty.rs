@@ -4,23 +4,40 @@
 //! message otherwise: what follows such a head must not be taken for anything by its length.
 
 use super::Headers;
-use super::head::{Kind, is_token, skip_empty_lines};
+use super::body::{self, Framing};
+use super::head::{Kind, Whole, is_token, skip_empty_lines};
 
-/// Whether the framing of a head that was read from `bytes` cannot be relied on: part of it is
-/// hidden, or it is HTTP/1.0 with `Transfer-Encoding` (RFC 9112 §6.1).
-pub(super) fn is_faulty(kind: Kind, bytes: &[u8], minor_version: u8, headers: Headers<'_>) -> bool {
+/// How the body behind a head ends; unknown where that cannot be relied on.
+pub(super) fn framing(
+    kind: Kind,
+    head: Whole<'_>,
+    minor_version: u8,
+    headers: Headers<'_>,
+) -> Framing {
+    match kind {
+        _ if is_faulty(kind, head, minor_version, headers) => Framing::Unknown,
+        Kind::Request => body::of_request(headers),
+        Kind::Response => body::of_response(headers),
+    }
+}
+
+/// Whether part of the framing of a head is hidden, or it is HTTP/1.0 with `Transfer-Encoding`
+/// (RFC 9112 §6.1).
+fn is_faulty(kind: Kind, head: Whole<'_>, minor_version: u8, headers: Headers<'_>) -> bool {
     minor_version == 0 && headers.first("transfer-encoding").is_some()
-        || hides_framing(kind, bytes, headers)
+        || hides_framing(kind, head, headers)
 }
 
 /// Whether a head holds a field that looks like framing to some and was passed over here, since
 /// its name or its value is not valid: others may heed it (RFC 9112 §5.1, §11.2).
-fn hides_framing(kind: Kind, head: &[u8], headers: Headers<'_>) -> bool {
-    let head = skip_empty_lines(head);
+fn hides_framing(kind: Kind, head: Whole<'_>, headers: Headers<'_>) -> bool {
     // Where each line is a field, but for the start-line and the empty line, none was passed over.
-    let fields = memchr::memchr_iter(b'\n', head).count().saturating_sub(2);
+    let fields = head.lines().saturating_sub(2);
     fields != headers.iter().count()
-        && head.split(|b| *b == b'\n').skip(1).any(|line| is_hidden_framing(kind, line))
+        && skip_empty_lines(head.bytes)
+            .split(|b| *b == b'\n')
+            .skip(1)
+            .any(|line| is_hidden_framing(kind, line))
 }
 
 fn is_hidden_framing(kind: Kind, line: &[u8]) -> bool {

@@ -127,16 +127,28 @@ pub(super) struct Whole<'b> {
     pub(super) bytes: &'b [u8],
     /// It is known that no line in it is to be tidied, but perhaps the first.
     clean: bool,
+    /// How many lines it has, the empty one included, where that was counted.
+    lines: Option<usize>,
+}
+
+impl Whole<'_> {
+    /// How many lines it has, the empty one included.
+    pub(super) fn lines(&self) -> usize {
+        let count = || memchr::memchr_iter(b'\n', skip_empty_lines(self.bytes)).count();
+        self.lines.unwrap_or_else(count)
+    }
 }
 
 /// Looks for the end of a head. `from` is how far an earlier search over the same bytes came;
 /// returns the new mark in `Err`.
 pub(super) fn find_end(bytes: &[u8], from: usize) -> Result<Whole<'_>, usize> {
     let lead = bytes.len() - skip_empty_lines(bytes).len();
-    let (mut line_ends, mut folds) = (0, from > lead);
+    let is_first_search = from <= lead;
+    let (mut lines, mut line_ends, mut folds) = (0, 0, !is_first_search);
     let from = from.max(lead);
     for at in memchr::memchr_iter(b'\n', &bytes[from..]) {
         let at = from + at;
+        lines += 1;
         line_ends += usize::from(at > from && bytes[at - 1] == b'\r');
         let end = match &bytes[at + 1..] {
             [b'\n', ..] => at + 2,
@@ -155,7 +167,8 @@ pub(super) fn find_end(bytes: &[u8], from: usize) -> Result<Whole<'_>, usize> {
         let clean = !folds
             && memchr::memchr_iter(b'\r', head).count() == line_ends
             && memchr::memchr(0, head).is_none();
-        return Ok(Whole { bytes: &bytes[..end], clean });
+        let lines = is_first_search.then_some(lines + 1);
+        return Ok(Whole { bytes: &bytes[..end], clean, lines });
     }
     Err(bytes.len())
 }
@@ -246,7 +259,7 @@ fn config() -> httparse::ParserConfig {
 /// recipients may (and the common ones do): a bare CR becomes a space (RFC 9112 §2.2), an
 /// obsolete line folding becomes spaces (§5.2), a NUL in a field becomes a space (RFC 9110 §5.5),
 /// and [`tidy_start_line`].
-fn tidy(Whole { bytes, clean }: Whole<'_>) -> Cow<'_, [u8]> {
+fn tidy(Whole { bytes, clean, .. }: Whole<'_>) -> Cow<'_, [u8]> {
     let head = skip_empty_lines(bytes);
     let bare = |at: usize| head.get(at + 1) != Some(&b'\n');
     let folds = |at: usize| matches!(head.get(at + 1), Some(b' ' | b'\t'));
@@ -413,10 +426,10 @@ mod tests {
             for cut in 0..head.len() {
                 mark = find_end(&head[..cut], mark).expect_err("not complete");
             }
-            for mark in [mark, 0] {
-                let found = find_end(head, mark).map(|whole| whole.bytes);
-                assert_eq!(found, Ok(head), "{}", head.escape_ascii());
-            }
+            let found = find_end(head, mark).map(|whole| (whole.bytes, whole.lines()));
+            let lines = find_end(head, 0).map(|whole| (whole.bytes, whole.lines()));
+            assert_eq!(found, lines, "{}", head.escape_ascii());
+            assert_eq!(found.map(|(bytes, _)| bytes), Ok(head), "{}", head.escape_ascii());
         }
     }
 

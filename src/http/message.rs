@@ -1,7 +1,7 @@
 //! Reads whole heads, and settles what follows them.
 
-use super::body::{self, Body, Chunked, Framing};
-use super::faulty::is_faulty;
+use super::body::{Body, Chunked, Framing};
+use super::faulty::framing;
 use super::half::{Half, State, Why};
 use super::head::{self, Guess, Kind, Unreadable, Whole};
 use super::pairing::{Method, Serial};
@@ -42,8 +42,7 @@ impl<R: Reader> Session<'_, R> {
                 _ => Method::Other,
             };
             let expects = expects_continue(head.headers);
-            let faulty = is_faulty(Kind::Request, bytes, head.minor_version, head.headers);
-            let framing = if faulty { Framing::Unknown } else { body::of_request(head.headers) };
+            let framing = framing(Kind::Request, whole, head.minor_version, head.headers);
             (reader.request(memory, peers, head), method, framing, expects)
         });
         let (facts, method, framing, expects) = match read {
@@ -85,7 +84,7 @@ impl<R: Reader> Session<'_, R> {
             let facts = reader.response(memory, peers, pending.request(answered.serial), head);
             let heap = R::response_heap(&facts);
             pending.set_response(answered.serial, facts, heap);
-            let after = after_response(bytes, head, answered.method);
+            let after = after_response(whole, head, answered.method);
             Some((answered.serial, after, upgrades_to_http2(head)))
         });
         let final_response = match read {
@@ -182,11 +181,8 @@ enum After {
 }
 
 /// RFC 9112 §6.3 rules 1 and 2, which depend on the request.
-fn after_response(bytes: &[u8], head: &ResponseHead<'_>, method: Option<Method>) -> After {
-    let framing = || {
-        let faulty = is_faulty(Kind::Response, bytes, head.minor_version, head.headers);
-        if faulty { Framing::Unknown } else { body::of_response(head.headers) }
-    };
+fn after_response(whole: Whole<'_>, head: &ResponseHead<'_>, method: Option<Method>) -> After {
+    let framing = || framing(Kind::Response, whole, head.minor_version, head.headers);
     match (head.status, method) {
         (101, _) | (200..=299, Some(Method::Connect)) => After::Tunnel,
         (204 | 304, _) | (_, Some(Method::Head)) => {

@@ -57,6 +57,11 @@ impl Findings {
         self.0 != before
     }
 
+    /// Adds those of `others`.
+    pub(super) fn add(&mut self, others: Self) {
+        self.0 |= others.0;
+    }
+
     /// Takes one out.
     pub fn remove(&mut self, finding: Finding) {
         self.0 &= !(1 << finding as u8);
@@ -64,6 +69,8 @@ impl Findings {
 
     /// Those in it, in the order of [`Finding::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Finding> {
-        Finding::ALL.into_iter().filter(move |finding| self.0 & (1 << *finding as u8) != 0)
+        // Most sets are empty.
+        let all: &[Finding] = if self.0 == 0 { &[] } else { &Finding::ALL };
+        all.iter().copied().filter(move |finding| self.0 & (1 << *finding as u8) != 0)
     }
 }

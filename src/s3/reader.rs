@@ -14,6 +14,7 @@ use super::{Observation, Subject};
 use crate::flow::{Folding, Unfolding};
 use crate::http::{Exchange, Headers, Peers, Reader, RequestHead, ResponseHead};
 use crate::net::Timestamp;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The most bytes of a response header field that are kept for a record.
@@ -51,7 +52,7 @@ pub struct Connection {
 #[derive(Debug)]
 pub struct Request {
     time: Timestamp,
-    method: Box<str>,
+    method: Cow<'static, str>,
     target: Box<str>,
     minor_version: u8,
     host: Arc<str>,
@@ -286,7 +287,7 @@ impl Reader for S3Reader {
         let reading = place::read(&mut self.buckets, learned, &host, target.path, &signature);
         let mut request = Request {
             time: head.time,
-            method: head.method.into(),
+            method: method(head.method),
             target: target::redact(head.target),
             minor_version: head.minor_version,
             host: host.name,
@@ -410,56 +411,55 @@ fn object_len(headers: Headers<'_>) -> ObjectLen {
 }
 
 fn record(connection: &Connection, peers: Peers, exchange: Exchange<Request, Response>) -> Record {
-    let Exchange { request, response, request_body_bytes, response_body_bytes } = exchange;
-    let (request, response) = (request.as_ref(), response.as_ref());
-    let object_bytes = object_bytes(request, response, request_body_bytes, response_body_bytes);
-    let object_store = match request {
+    let Exchange { mut request, mut response, request_body_bytes, response_body_bytes } = exchange;
+    let (asked, answered) = (request.as_ref(), response.as_ref());
+    let object_bytes = object_bytes(asked, answered, request_body_bytes, response_body_bytes);
+    let object_store = match asked {
         Some(request) => request.store,
-        None => response.is_some_and(|response| response.store),
+        None => answered.is_some_and(|response| response.store),
     };
-    let settled = request.and_then(|request| request.reading.settled());
-    let operation = match (request, response) {
+    let settled = asked.and_then(|request| request.reading.settled());
+    let operation = match (asked, answered) {
         (Some(_), _) => settled.and_then(|(operation, _)| operation),
         (None, response) => response.and_then(|r| r.applied).map(|_| Operation::UNKNOWN),
     };
-    let named = request.map(|request| request.host.clone());
-    let host = named.or_else(|| response.map(|response| response.host.clone()));
-    let minor_version = request.map(|r| r.minor_version).or(response.map(|r| r.minor_version));
-    let mut findings = response.map_or(Findings::default(), |response| response.findings);
-    request.into_iter().flat_map(|request| request.findings.iter()).for_each(|finding| {
-        findings.insert(finding);
-    });
+    let bucket = settled.and_then(|(_, bucket)| bucket.cloned()).filter(|_| object_store);
+    let named = asked.map(|request| &request.host).or(answered.map(|response| &response.host));
+    let minor_version = asked.map(|r| r.minor_version).or(answered.map(|r| r.minor_version));
+    let mut findings = answered.map_or(Findings::default(), |response| response.findings);
+    findings.add(asked.map_or(Findings::default(), |request| request.findings));
     Record {
-        time: request.map(|r| r.time).or(response.map(|r| r.time)).unwrap_or_default(),
+        time: asked.map(|r| r.time).or(answered.map(|r| r.time)).unwrap_or_default(),
         client: peers.client,
         server: peers.server,
         tunnel: peers.tunnel,
-        host: host.unwrap_or_else(|| connection.host(peers)),
-        method: request.map(|request| request.method.clone()),
-        target: request.map(|request| request.target.clone()),
+        host: named.cloned().unwrap_or_else(|| connection.host(peers)),
         http_version: if minor_version == Some(0) { "1.0" } else { "1.1" },
-        status: response.map(|response| response.status),
+        status: answered.map(|response| response.status),
         request_body_bytes,
         response_body_bytes,
         object_bytes: object_bytes.filter(|_| object_store),
         object_store,
         operation: operation.filter(|_| object_store),
-        bucket: settled.and_then(|(_, bucket)| bucket.cloned()).filter(|_| object_store),
-        requested_mode: request.and_then(|request| request.requested),
-        applied_mode: response.and_then(|response| response.applied),
-        mismatch: response.and_then(|response| response.mismatch),
-        kms_key_id: response
-            .and_then(|response| response.kms_key_id.clone())
-            .or_else(|| request.and_then(|request| request.kms_key_id.clone())),
-        bucket_key_enabled: response
+        bucket,
+        requested_mode: asked.and_then(|request| request.requested),
+        applied_mode: answered.and_then(|response| response.applied),
+        mismatch: answered.and_then(|response| response.mismatch),
+        bucket_key_enabled: answered
             .and_then(|response| response.bucket_key_enabled)
-            .or(request.and_then(|request| request.bucket_key_enabled)),
-        content_type: response.and_then(|response| response.content_type.clone()),
-        cache_control: response.and_then(|response| response.cache_control.clone()),
-        edge: response.and_then(|response| response.edge),
+            .or(asked.and_then(|request| request.bucket_key_enabled)),
+        edge: answered.and_then(|response| response.edge),
         findings: if object_store { findings.iter().collect() } else { Vec::new() },
-        request_seen: request.is_some(),
-        response_seen: response.is_some(),
+        request_seen: asked.is_some(),
+        response_seen: answered.is_some(),
+        kms_key_id: response
+            .as_mut()
+            .and_then(|response| response.kms_key_id.take())
+            .or_else(|| request.as_mut().and_then(|request| request.kms_key_id.take())),
+        content_type: response.as_mut().and_then(|response| response.content_type.take()),
+        cache_control: response.as_mut().and_then(|response| response.cache_control.take()),
+        target: request.as_mut().map(|request| std::mem::take(&mut request.target)),
+        method: request.map(|request| request.method),
     }
 }
 
@@ -490,6 +490,13 @@ fn object_bytes(
         }
         _ => None,
     }
+}
+
+/// A method as it was spelled; the common ones take no memory.
+fn method(spelled: &str) -> Cow<'static, str> {
+    const COMMON: [&str; 5] = ["GET", "PUT", "HEAD", "POST", "DELETE"];
+    let common = COMMON.into_iter().find(|common| *common == spelled);
+    common.map_or_else(|| Cow::Owned(spelled.to_owned()), Cow::Borrowed)
 }
 
 /// A field's value as text; what is no UTF-8 is replaced.

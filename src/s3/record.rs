@@ -2,6 +2,7 @@
 
 use super::{Finding, Mode, Operation};
 use crate::net::{Endpoint, Timestamp, Tunnel};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Everything that a record says of an exchange (the fields of one JSON Lines object).
@@ -19,7 +20,7 @@ pub struct Record {
     /// The host, as in [`Subject::host`](super::Subject::host).
     pub host: Arc<str>,
     /// The request's method.
-    pub method: Option<Box<str>>,
+    pub method: Option<Cow<'static, str>>,
     /// The request's target, secrets replaced by `REDACTED`.
     pub target: Option<Box<str>>,
     /// `1.0` or `1.1`: the request's, else the response's.

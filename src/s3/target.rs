@@ -88,9 +88,10 @@ impl<'h> Target<'h> {
         if connect {
             return Self { authority: Some(without_user(target)), path: "", query: "" };
         }
-        let (target, _fragment) = target.split_once('#').unwrap_or((target, ""));
-        let (before, query) = target.split_once('?').unwrap_or((target, ""));
-        let Some((_scheme, rest)) = scheme(before) else {
+        let target = split_once(target, b'#').map_or(target, |(target, _fragment)| target);
+        let (before, query) = split_once(target, b'?').unwrap_or((target, ""));
+        let scheme = if before.starts_with('/') { None } else { scheme(before) };
+        let Some((_scheme, rest)) = scheme else {
             let path = if before.starts_with('/') { before } else { "" };
             return Self { authority: None, path, query };
         };
@@ -101,6 +102,9 @@ impl<'h> Target<'h> {
     /// What the query says.
     pub(super) fn query(&self) -> Query {
         let mut found = Query::default();
+        if self.query.is_empty() {
+            return found;
+        }
         for parameter in self.query.split('&') {
             let (key, value) = parameter.split_once('=').unwrap_or((parameter, ""));
             let key = decoded(key);
@@ -123,7 +127,7 @@ impl<'h> Target<'h> {
 /// The target, with every secret replaced by `REDACTED`.
 pub(super) fn redact(target: &str) -> Box<str> {
     let target = without_user_information(target);
-    let Some((path, query)) = target.split_once('?') else { return target.into() };
+    let Some((path, query)) = split_once(&target, b'?') else { return target.into() };
     let (query, fragment) = query.split_once('#').map_or((query, None), |(q, f)| (q, Some(f)));
     let mut redacted = String::with_capacity(target.len());
     redacted.push_str(path);
@@ -159,16 +163,22 @@ fn scheme(target: &str) -> Option<(&str, &str)> {
     is_scheme.then_some((scheme, rest))
 }
 
+/// What stands before the first `delimiter`, an ASCII character, and what stands behind it.
+fn split_once(text: &str, delimiter: u8) -> Option<(&str, &str)> {
+    let at = memchr::memchr(delimiter, text.as_bytes())?;
+    Some((&text[..at], &text[at + 1..]))
+}
+
 fn without_user(authority: &str) -> &str {
     authority.rsplit_once('@').map_or(authority, |(_, host)| host)
 }
 
 /// Replaces the user information of an absolute-form or authority-form target.
 fn without_user_information(target: &str) -> Cow<'_, str> {
-    let start = scheme(target).map_or(0, |(scheme, _)| scheme.len() + "://".len());
-    if start == 0 && target.starts_with('/') {
+    if target.starts_with('/') {
         return Cow::Borrowed(target);
     }
+    let start = scheme(target).map_or(0, |(scheme, _)| scheme.len() + "://".len());
     let end = target[start..].find(['/', '?', '#']).map_or(target.len(), |at| start + at);
     match target[start..end].rfind('@') {
         None => Cow::Borrowed(target),
