@@ -92,7 +92,7 @@ impl<T> Flow<T> {
         self.end_if_reached(cx, direction);
     }
 
-    pub(super) fn end_if_reached<C: Consumer<Connection = T>>(
+    fn end_if_reached<C: Consumer<Connection = T>>(
         &mut self,
         cx: &mut Context<'_, C>,
         direction: Direction,
@@ -106,11 +106,10 @@ impl<T> Flow<T> {
         }
     }
 
-    /// Gives everything that can be given now. Whether anything was.
-    pub(super) fn pump<C: Consumer<Connection = T>>(&mut self, cx: &mut Context<'_, C>) -> bool {
-        let mut any = false;
-        loop {
-            let mut progress = false;
+    /// Gives everything that can be given now.
+    pub(super) fn pump<C: Consumer<Connection = T>>(&mut self, cx: &mut Context<'_, C>) {
+        let mut progress = true;
+        while std::mem::take(&mut progress) {
             for direction in BOTH {
                 while self.front_is_ready(direction) {
                     self.give_front(cx, direction);
@@ -118,14 +117,10 @@ impl<T> Flow<T> {
                 }
                 self.end_if_reached(cx, direction);
             }
-            if !progress {
-                return any;
-            }
-            any = true;
         }
     }
 
-    pub(super) fn front_is_ready(&self, direction: Direction) -> bool {
+    fn front_is_ready(&self, direction: Direction) -> bool {
         let stream = &self.streams[direction.index()];
         stream.held.front().is_some_and(|front| {
             Some(front.position) == stream.next && self.is_causal(direction, front.ack)

@@ -94,7 +94,7 @@ impl<T> Flow<T> {
 
     /// Gives the hole at which a direction stands as a gap, as far as `upto`. Whether there was
     /// one.
-    pub(super) fn pass_hole<C: Consumer<Connection = T>>(
+    fn pass_hole<C: Consumer<Connection = T>>(
         &mut self,
         cx: &mut Context<'_, C>,
         direction: Direction,
@@ -130,7 +130,7 @@ impl<T> Flow<T> {
     /// A direction that waits for the other one: passes the hole that the other stands at, which
     /// was acknowledged. Where both wait for each other no order of the packets is causal
     /// (somebody made them up); gives one of them all the same.
-    pub(super) fn unblock<C: Consumer<Connection = T>>(
+    fn unblock<C: Consumer<Connection = T>>(
         &mut self,
         cx: &mut Context<'_, C>,
         upto: [Option<Position>; 2],
@@ -166,10 +166,7 @@ impl<T> Flow<T> {
     }
 
     /// Gives everything that is held, with gaps where bytes are missing.
-    pub(in crate::flow) fn release<C: Consumer<Connection = T>>(
-        &mut self,
-        cx: &mut Context<'_, C>,
-    ) {
+    pub(super) fn release<C: Consumer<Connection = T>>(&mut self, cx: &mut Context<'_, C>) {
         self.drop_stray();
         let upto = self.held_ends();
         self.stall = None;
