@@ -226,6 +226,11 @@ impl FlowKey {
         Self { tunnel, ..self }
     }
 
+    /// The tunnel, where that is a part of it.
+    pub const fn tunnel(&self) -> Option<Tunnel> {
+        self.tunnel
+    }
+
     /// The endpoint that sends in `direction`.
     pub const fn source(&self, direction: Direction) -> Endpoint {
         match direction {

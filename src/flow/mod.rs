@@ -14,6 +14,7 @@ mod embryo;
 #[expect(clippy::module_inception, reason = "a flow is what this room is about")]
 mod flow;
 mod fold;
+mod key;
 mod limits;
 mod list;
 mod looks;

@@ -6,6 +6,7 @@
 //! exactly one list of [`Worth`], in one of memory where it holds any, and in one of its source
 //! where it is [`Worth::Empty`].
 
+use super::key::KeptKey;
 use super::list::{Id, Linked, Links, List};
 use crate::net::{Direction, FlowKey, Timestamp};
 use ahash::RandomState;
@@ -53,7 +54,7 @@ pub(super) struct Look {
 
 #[derive(Debug)]
 struct Slot<F> {
-    key: FlowKey,
+    key: KeptKey,
     look: Look,
     links: [Links; 3],
     worth: Worth,
@@ -67,7 +68,7 @@ struct Slot<F> {
 impl<F> Slot<F> {
     /// Who began it.
     fn source(&self) -> IpAddr {
-        self.key.source(self.begun).addr
+        self.key.get().source(self.begun).addr
     }
 }
 
@@ -109,16 +110,20 @@ impl<F> Roster<F> {
 
     pub(super) fn find(&self, key: &FlowKey) -> Option<Id> {
         let hash = self.hasher.hash_one(key);
-        self.by_key.find(hash, |id| self.slots[*id as usize].key == *key).copied()
+        self.by_key.find(hash, |id| self.slots[*id as usize].key.is(key)).copied()
     }
 
     pub(super) fn get(&self, id: Id) -> Option<&F> {
         self.slots.get(id as usize).map(|slot| &slot.flow)
     }
 
+    pub(super) fn get_mut(&mut self, id: Id) -> Option<&mut F> {
+        self.slots.get_mut(id as usize).map(|slot| &mut slot.flow)
+    }
+
     /// A connection with its key.
-    pub(super) fn get_mut(&mut self, id: Id) -> Option<(&FlowKey, &mut F)> {
-        self.slots.get_mut(id as usize).map(|slot| (&slot.key, &mut slot.flow))
+    pub(super) fn entry(&mut self, id: Id) -> Option<(FlowKey, &mut F)> {
+        self.slots.get_mut(id as usize).map(|slot| (slot.key.get(), &mut slot.flow))
     }
 
     /// Adds a connection that is not there, which was just looked at. Its first packet, at `last`,
@@ -132,11 +137,13 @@ impl<F> Roster<F> {
     ) -> Id {
         let look = Look { clock: self.clock, last };
         let links = [Links::LOOSE; 3];
+        let hash = self.hasher.hash_one(key);
+        let key = KeptKey::of(&key);
         let slot = Slot { key, look, links, worth: Worth::Empty, size: 0, begun, flow };
         let id = self.slots.insert(slot) as Id;
         let (slots, hasher) = (&self.slots, &self.hasher);
-        let rehash = |id: &Id| hasher.hash_one(slots[*id as usize].key);
-        self.by_key.insert_unique(hasher.hash_one(key), id, rehash);
+        let rehash = |id: &Id| hasher.hash_one(slots[*id as usize].key.get());
+        self.by_key.insert_unique(hash, id, rehash);
         self.enlist(id);
         id
     }
@@ -169,7 +176,7 @@ impl<F> Roster<F> {
         self.delist(id);
         self.set_size(id, 0);
         let slot = self.slots.remove(id as usize);
-        let hash = self.hasher.hash_one(slot.key);
+        let hash = self.hasher.hash_one(slot.key.get());
         if let Ok(entry) = self.by_key.find_entry(hash, |other| *other == id) {
             entry.remove();
         }

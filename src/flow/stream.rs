@@ -390,7 +390,8 @@ impl Stream {
     pub(super) fn fold(&self, direction: Direction, to: &mut Folding) {
         to.flags([self.may_begin_later, self.ended, self.blind]);
         let Self { near, next, first, highest, acked, fin, silent_fin, .. } = *self;
-        for place in [near, next, first, highest, acked, fin, silent_fin, Some(self.skip_to)] {
+        let skip_to = Some(self.skip_to).filter(|place| *place != Position::default());
+        for place in [near, next, first, highest, acked, fin, silent_fin, skip_to] {
             to.place(direction, place);
         }
         self.turns.fold(direction, to);

@@ -119,7 +119,7 @@ impl<C: Consumer> FlowTable<C> {
             return;
         }
         self.wake(id);
-        if let Some((_, State::Bare(embryo))) = self.roster.get_mut(id) {
+        if let Some(State::Bare(embryo)) = self.roster.get_mut(id) {
             if segment.time.nanos_since(embryo.last) > self.limits.idle_empty_nanos {
                 self.counts.flows_timed_out += 1;
                 self.remove(id);
@@ -139,12 +139,12 @@ impl<C: Consumer> FlowTable<C> {
         if self.long_way {
             return false;
         }
-        let Some((key, State::Full(flow))) = self.roster.get_mut(id) else { return false };
+        let Some(State::Full(flow)) = self.roster.get_mut(id) else { return false };
         if !matches!(age(flow, &self.limits, 1, segment.time), Age::Alive) {
             return false;
         }
         let (consumer, counts) = (&mut self.consumer, &mut self.counts);
-        let mut cx = Context { consumer, counts, limits: &self.limits, key };
+        let mut cx = Context { consumer, counts, limits: &self.limits, key: &segment.flow };
         let passed = flow.pass(&mut cx, segment);
         if passed == (Passed::Taken { counts: true }) {
             self.account(id);
@@ -154,12 +154,12 @@ impl<C: Consumer> FlowTable<C> {
 
     /// A connection begins to carry data, or ends: reads what it said so far.
     fn unfold(&mut self, id: Id) {
-        let Some((key, state)) = self.roster.get_mut(id) else { return };
+        let Some((key, state)) = self.roster.entry(id) else { return };
         let State::Bare(embryo) = state else { return };
-        let segments: Vec<_> = embryo.segments(*key).collect();
+        let segments: Vec<_> = embryo.segments(key).collect();
         let Some(first) = segments.first() else { return };
         let flow = self.open(first);
-        if let Some((_, state)) = self.roster.get_mut(id) {
+        if let Some(state) = self.roster.get_mut(id) {
             *state = State::Full(Box::new(flow));
         }
         segments.iter().for_each(|segment| self.take(id, segment));
@@ -167,10 +167,10 @@ impl<C: Consumer> FlowTable<C> {
 
     /// Folds a connection up, if it rests.
     fn fold(&mut self, id: Id) {
-        let Some((key, state)) = self.roster.get_mut(id) else { return };
+        let Some((key, state)) = self.roster.entry(id) else { return };
         let State::Full(flow) = state else { return };
         let (consumer, counts) = (&mut self.consumer, &mut self.counts);
-        let mut cx = Context { consumer, counts, limits: &self.limits, key };
+        let mut cx = Context { consumer, counts, limits: &self.limits, key: &key };
         if flow.fold(&mut cx, &mut self.folding) {
             let (last, has_ended) = (flow.last, flow.ended_at.is_some());
             *state = State::Folded(Folded { bytes: self.folding.bytes(), last, has_ended });
@@ -179,7 +179,7 @@ impl<C: Consumer> FlowTable<C> {
 
     /// Unfolds a connection that rests.
     fn wake(&mut self, id: Id) {
-        if let Some((_, state)) = self.roster.get_mut(id)
+        if let Some(state) = self.roster.get_mut(id)
             && let State::Folded(Folded { bytes, last, .. }) = state
         {
             *state = State::Full(Box::new(Flow::unfold(&mut self.consumer, bytes, *last)));
@@ -235,7 +235,7 @@ impl<C: Consumer> FlowTable<C> {
         self.with(id, Flow::close);
         self.counts.flows += 1;
         let mut new = self.open(segment);
-        if let Some((_, State::Full(old))) = self.roster.get_mut(id) {
+        if let Some(State::Full(old)) = self.roster.get_mut(id) {
             inherit(&mut new, old);
             **old = new;
         }
@@ -247,13 +247,13 @@ impl<C: Consumer> FlowTable<C> {
         id: Id,
         what: impl FnOnce(&mut Flow<C::Connection>, &mut Context<'_, C>) -> T,
     ) -> Option<T> {
-        let (key, state) = self.roster.get_mut(id)?;
+        let (key, state) = self.roster.entry(id)?;
         let State::Full(flow) = state else { return None };
         let mut cx = Context {
             consumer: &mut self.consumer,
             counts: &mut self.counts,
             limits: &self.limits,
-            key,
+            key: &key,
         };
         let result = what(flow, &mut cx);
         self.account(id);
@@ -262,7 +262,7 @@ impl<C: Consumer> FlowTable<C> {
 
     /// Keeps account of what a flow holds and is worth.
     fn account(&mut self, id: Id) {
-        let Some((_, State::Full(flow))) = self.roster.get_mut(id) else { return };
+        let Some(State::Full(flow)) = self.roster.get_mut(id) else { return };
         let (held, worth) = flow.standing(&self.consumer);
         self.held -= std::mem::replace(&mut flow.accounted, held);
         self.held += held;
@@ -442,8 +442,8 @@ impl<C: Consumer<Connection: std::fmt::Debug>> FlowTable<C> {
     pub(super) fn look_into(&self, key: &crate::net::FlowKey) -> Option<String> {
         let id = self.roster.find(key)?;
         Some(match self.roster.get(id)? {
-            State::Bare(embryo) => format!("{embryo:#?}"),
-            State::Full(flow) => format!("{flow:#?} {:?}", self.roster.rated(id)),
+            State::Bare(embryo) => format!("{embryo:?}"),
+            State::Full(flow) => format!("{flow:?} {:?}", self.roster.rated(id)),
             State::Folded(Folded { bytes, .. }) => format!("{bytes:?}"),
         })
     }

@@ -121,7 +121,7 @@ fn segment<'a>(number: i64, step: Step, next: &mut [u32; 2], bytes: &'a [u8]) ->
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
     fn a_connection_that_was_folded_up_goes_on_as_if_it_had_not_been(steps in steps()) {
         let mut folded = FlowTable::new(Choosy::default(), Limits::default());
