@@ -31,11 +31,7 @@ impl<R: Reader> Consumer for Http<R> {
         let mut at = Session { http: self, connection, key, direction: chunk.direction };
         match chunk.content {
             Content::Data { bytes, .. } => at.data(&chunk, bytes),
-            Content::Passed(n) => {
-                at.passed(n, chunk.position);
-                // What it tells beside its bytes counts whether these are looked at or not.
-                (at.half().seen, at.half().last_ack) = (true, chunk.ack);
-            }
+            Content::Passed(n) => at.passed(n, &chunk),
             Content::Gap(n) => at.gap(n, chunk.position),
         }
         at.settle();
@@ -54,7 +50,10 @@ impl<R: Reader> Consumer for Http<R> {
             State::Body { body, doubtful: false, .. } if body.certain() >= n => {}
             _ => return None,
         }
-        Some(self.chunk(connection, key, chunk))
+        let mut at = Session { http: self, connection, key, direction: chunk.direction };
+        at.passed(n, &chunk);
+        at.settle();
+        Some(at.demand())
     }
 
     fn end(&mut self, connection: &mut Connection<R>, key: &FlowKey, direction: Direction) {
@@ -363,18 +362,20 @@ impl<R: Reader> Session<'_, R> {
     }
 
     /// Bytes went by that nobody wanted to see.
-    fn passed(&mut self, n: u64, position: Position) {
+    fn passed(&mut self, n: u64, chunk: &Chunk<'_>) {
+        // What they tell beside themselves counts whether they are looked at or not.
+        (self.half().seen, self.half().last_ack) = (true, chunk.ack);
         match self.half().state {
             State::Closed(why) => {
                 self.pass_closed(why, usize::try_from(n).unwrap_or(usize::MAX));
             }
             State::Body { body, of, .. } if body.certain() >= n => {
                 self.http.counts.body_bytes += n;
-                self.skip_body(body, of, n, position);
+                self.skip_body(body, of, n, chunk.position);
             }
             // Nothing else was ever demanded to be skipped; to be safe, nothing is assumed.
             _ => {
-                self.lose(position);
+                self.lose(chunk.position);
                 self.pass_lost(n);
             }
         }

@@ -29,6 +29,8 @@ impl<R: Reader> Session<'_, R> {
         }
     }
 
+    // Room for its fields is taken here, and only where there is a head.
+    #[inline(never)]
     fn read_request(&mut self, whole: Whole<'_>) -> bool {
         let bytes = whole.bytes;
         let Half { start, hole, .. } = *self.half();
@@ -67,6 +69,7 @@ impl<R: Reader> Session<'_, R> {
         true
     }
 
+    #[inline(never)]
     fn read_response(&mut self, whole: Whole<'_>) -> bool {
         let bytes = whole.bytes;
         let Half { start, hole, .. } = *self.half();
