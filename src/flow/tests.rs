@@ -134,7 +134,9 @@ proptest! {
             folded.segment(&segment);
             flat.segment(&segment);
             prop_assert_eq!(folded.counts(), flat.counts());
-            prop_assert_eq!(folded.look_into(&segment.flow), flat.look_into(&segment.flow));
+            if number % 8 == 0 {
+                prop_assert_eq!(folded.look_into(&segment.flow), flat.look_into(&segment.flow));
+            }
         }
     }
 
@@ -150,7 +152,10 @@ proptest! {
             short.segment(&segment);
             long.segment(&segment);
             prop_assert_eq!(short.counts(), long.counts());
-            prop_assert_eq!(short.look_into(&segment.flow), long.look_into(&segment.flow));
+            // In words, all of it takes a while.
+            if number % 8 == 0 {
+                prop_assert_eq!(short.look_into(&segment.flow), long.look_into(&segment.flow));
+            }
         }
     }
 }

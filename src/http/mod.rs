@@ -75,11 +75,15 @@ impl<'h> Headers<'h> {
     }
 
     /// The values of every field called `name`, in wire order.
+    #[inline]
     pub fn all(self, name: &str) -> impl Iterator<Item = &'h [u8]> {
-        self.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        // Most differ in length already.
+        let is = move |n: &str| n.len() == name.len() && n.eq_ignore_ascii_case(name);
+        self.iter().filter(move |(n, _)| is(n)).map(|(_, value)| value)
     }
 
     /// The value of the first field called `name`.
+    #[inline]
     pub fn first(self, name: &str) -> Option<&'h [u8]> {
         self.all(name).next()
     }

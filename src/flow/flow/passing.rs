@@ -1,9 +1,10 @@
 //! The short way of the segments that are most of a capture: those that say nothing but that they
-//! are next, in a body that nobody looks at, or that as much arrived.
+//! are next, or that as much arrived.
 //!
 //! Takes a segment. Does to the connection exactly what the long way ([`Flow::segment`]) does with
 //! it, or nothing: what is not as plain as that goes the long way.
 
+use super::giving::{Given, Meta};
 use super::{Context, Flow, WINDOW, pair};
 use crate::decode::{Flags, Segment};
 use crate::flow::{Chunk, Consumer, Content, Demand};
@@ -30,42 +31,74 @@ impl<T> Flow<T> {
         segment: &Segment<'_>,
     ) -> Passed {
         let Some((position, acked)) = self.is_plain(segment) else { return Passed::Not };
-        let Some(connection) = self.connection.as_mut() else { return Passed::Not };
-        let length = segment.payload.len() as u64;
-        let end = position.plus(length);
+        self.last = self.last.max(segment.time);
         let [stream, other] = pair(&mut self.streams, segment.direction);
-        let mut counts = false;
-        if length > 0 {
-            let chunk = Chunk {
-                direction: segment.direction,
-                position,
-                time: segment.time,
-                ack: Some(acked),
-                content: Content::Passed(length),
-            };
-            match cx.consumer.pass(connection, cx.key, chunk) {
-                None => return Passed::Not,
-                Some(Demand::Look) => counts = true,
-                Some(Demand::Skip(n)) => stream.skip_to = end.plus(n),
-                Some(Demand::Nothing) => stream.blind = true,
-            }
-            counts |= !std::mem::replace(&mut self.carried_data, true);
-            cx.counts.payload_bytes += length;
-            stream.may_begin_later = false;
-        }
         other.acked = other.acked.max(Some(acked));
+        if segment.payload.is_empty() {
+            if other.turns.spoke_unseen(acked, position) {
+                stream.turns.note_heard(position);
+            }
+            stream.turns.note_own(position, position, acked);
+            return Passed::Taken { counts: false };
+        }
+        cx.counts.payload_bytes += segment.payload.len() as u64;
+        let carried_data = std::mem::replace(&mut self.carried_data, true);
+        let counts = match self.pass_unseen(cx, segment, position, acked) {
+            Some(demand) => demand == Demand::Look,
+            None => {
+                self.give_next(cx, segment, position, acked);
+                true
+            }
+        };
+        Passed::Taken { counts: counts || !carried_data }
+    }
+
+    /// Gives the next bytes of a direction as a number, if nobody looks at them.
+    fn pass_unseen<C: Consumer<Connection = T>>(
+        &mut self,
+        cx: &mut Context<'_, C>,
+        segment: &Segment<'_>,
+        position: Position,
+        acked: Position,
+    ) -> Option<Demand> {
+        let Segment { time, direction, payload, .. } = *segment;
+        let length = payload.len() as u64;
+        let content = Content::Passed(length);
+        let chunk = Chunk { direction, position, time, ack: Some(acked), content };
+        let demand = cx.consumer.pass(self.connection.as_mut()?, cx.key, chunk)?;
+        let end = position.plus(length);
+        let [stream, other] = pair(&mut self.streams, direction);
+        match demand {
+            Demand::Look => {}
+            Demand::Skip(n) => stream.skip_to = end.plus(n),
+            Demand::Nothing => stream.blind = true,
+        }
         if other.turns.spoke_unseen(acked, position) {
             stream.turns.note_heard(position);
         }
         stream.turns.note_own(position, end, acked);
-        if length > 0 {
-            other.turns.note_other(acked, end);
-            stream.turns.note_given(position, acked);
-            other.turns.note_given_other(acked);
-        }
+        other.turns.note_other(acked, end);
+        stream.turns.note_given(position, acked);
+        other.turns.note_given_other(acked);
         (stream.next, stream.near, stream.highest) = (Some(end), Some(end), Some(end));
-        self.last = self.last.max(segment.time);
-        Passed::Taken { counts }
+        stream.may_begin_later = false;
+        Some(demand)
+    }
+
+    /// Gives the next bytes of a direction.
+    fn give_next<C: Consumer<Connection = T>>(
+        &mut self,
+        cx: &mut Context<'_, C>,
+        segment: &Segment<'_>,
+        position: Position,
+        acked: Position,
+    ) {
+        let Segment { time, direction, payload, .. } = *segment;
+        let end = position.plus(payload.len() as u64);
+        let turn = self.note_turn(direction, position..end, Some(acked), false);
+        let meta = Meta { time, ack: Some(acked), starts_segment: true, turn };
+        self.give(cx, direction, meta, Given::Bytes(payload));
+        self.streams[direction.index()].highest = Some(end);
     }
 
     /// Whether nothing is to be done for a segment but to note where it begins, and what it
@@ -86,6 +119,7 @@ impl<T> Flow<T> {
             && stream.held.is_empty()
             && other.held.is_empty();
         let goes_on = segment.flags.0 & ODD == 0
+            && self.connection.is_some()
             && self.ended_at.is_none()
             && stream.fin.is_none()
             && other.fin.is_none();
