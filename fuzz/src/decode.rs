@@ -8,6 +8,7 @@
 //! - payload is part of the packet, and with what is missing no longer than it was on the wire;
 //! - a packet is judged by itself: what came before, fragments excepted, changes nothing;
 //! - cutting a packet short (snaplen) takes from its payload and changes nothing else;
+//! - an IP packet in an Ethernet frame holds what it holds without one;
 //! - of fragments that overlap, the first bytes win.
 
 mod fragments;
@@ -97,10 +98,27 @@ fn packets(config: &Config, tape: &mut Tape<'_>) {
             assert_eq!(fresh.decode(&packet).map(Owned::of), result, "of {packet:?}");
             assert_eq!(fresh.take_quic().map(|q| q.flow), quic.map(|q| q.flow));
             check_cut(config, &packet, &result);
+            check_without_ethernet(config, &packet, &result);
         }
     }
     decoder.finish();
     assert_eq!(decoder.counts().total(), count, "{:?}", decoder.counts());
+}
+
+/// What an IP packet in a plain Ethernet frame holds, it holds by itself: the common ones of the
+/// former go a shorter way.
+fn check_without_ethernet(
+    config: &Config,
+    packet: &Packet<'_>,
+    result: &Result<Owned, PacketFate>,
+) {
+    let Packet { link_type: LinkType::ETHERNET, data, wire_len, .. } = *packet else { return };
+    if let (Ok(segment), Some([8, 0] | [0x86, 0xdd])) = (result, data.get(12..14)) {
+        let (link_type, data, wire_len) = (LinkType::RAW, &data[14..], wire_len - 14);
+        let alone = Packet { link_type, data, wire_len, ..*packet };
+        let alone = Decoder::new(config.clone()).decode(&alone).map(Owned::of);
+        assert_eq!(alone.as_ref(), Ok(segment), "of {packet:?}");
+    }
 }
 
 /// A packet: its link type, seconds since the one before (times 4), how much was cut off, its

@@ -25,7 +25,7 @@ impl Flags {
 }
 
 /// One TCP segment, as far as a passive observer needs it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment<'a> {
     /// The time of the packet that carried (or completed) it.
     pub time: Timestamp,

@@ -4,8 +4,45 @@ use super::datagram::Datagram;
 use super::{Flags, PacketFate, Segment, checksum};
 use crate::net::{Endpoint, FlowKey, Seq, Timestamp};
 use etherparse::TcpHeaderSlice;
+use std::net::IpAddr;
 
 const MIN_HEADER: usize = 20;
+
+/// What IP carries between two addresses, all of it.
+pub(super) struct Transport<'a> {
+    pub(super) source: IpAddr,
+    pub(super) destination: IpAddr,
+    pub(super) data: &'a [u8],
+}
+
+/// The segment that is all of `transport`; nothing where its header cannot be.
+pub(super) fn whole_segment<'a>(
+    time: Timestamp,
+    Transport { source, destination, data }: Transport<'a>,
+) -> Option<Segment<'a>> {
+    let header: &[u8; MIN_HEADER] = data.first_chunk()?;
+    let header_len = usize::from(header[12] >> 4) * 4;
+    if header_len < MIN_HEADER {
+        return None;
+    }
+    let payload = data.get(header_len..)?;
+    let u16_at = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
+    let u32_at = |at: usize| u32::from(u16_at(at)) << 16 | u32::from(u16_at(at + 2));
+    let (flow, direction) =
+        FlowKey::new(Endpoint::new(source, u16_at(0)), Endpoint::new(destination, u16_at(2)));
+    let flags = Flags(header[13]);
+    Some(Segment {
+        time,
+        flow,
+        tunnel: None,
+        direction,
+        seq: Seq(u32_at(4)),
+        ack: flags.has(Flags::ACK).then(|| Seq(u32_at(8))),
+        flags,
+        payload,
+        missing: 0,
+    })
+}
 
 /// The segment in a datagram whose transport header starts at `data` (RFC 9293 §3.1).
 pub(super) fn segment<'a>(

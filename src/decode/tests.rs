@@ -457,4 +457,45 @@ proptest! {
         decoder.finish();
         prop_assert_eq!(decoder.counts().total(), packets.len() as u64);
     }
+
+    /// What has no Ethernet header goes the long way.
+    #[test]
+    fn the_short_way_leads_where_the_long_one_does(
+        six in any::<bool>(),
+        text in prop::collection::vec(any::<u8>(), 0..80),
+        trailer in prop::collection::vec(any::<u8>(), 0..20),
+        edits in prop::collection::vec((0usize..60, any::<u8>()), 0..3),
+        cut in prop::option::weighted(0.2, 14usize..100),
+        beyond in prop_oneof![3 => Just(0u32), 1 => 1u32..20],
+    ) {
+        let mut ip = if six { v6(&text) } else { v4(&text) };
+        for (at, byte) in edits {
+            let len = ip.len();
+            ip[at % len] = byte;
+        }
+        let ether_type = if six { [0x86, 0xdd] } else { [8, 0] };
+        let mut frame = ethernet(&[&ether_type, &ip, &trailer]);
+        frame.truncate(cut.unwrap_or(usize::MAX));
+        let in_frame = Packet {
+            wire_len: frame.len() as u32 + beyond,
+            ..packet(LinkType::ETHERNET, &frame)
+        };
+        let alone = Packet {
+            wire_len: in_frame.wire_len - 14,
+            ..packet(LinkType::RAW, &frame[14..])
+        };
+        let (mut short, mut long) = (Decoder::new(Config::default()), Decoder::new(Config::default()));
+        if let Ok(segment) = short.decode(&in_frame) {
+            prop_assert_eq!(Ok(segment), long.decode(&alone));
+        }
+    }
+}
+
+#[test]
+fn what_is_common_goes_the_short_way() {
+    for (ether_type, ip) in [([8, 0], v4(TEXT)), ([0x86, 0xdd], v6(TEXT))] {
+        let frame = ethernet(&[&ether_type, &ip]);
+        let segment = plain::segment(&packet(LinkType::ETHERNET, &frame));
+        assert_eq!(segment.map(|segment| segment.payload), Some(TEXT));
+    }
 }
