@@ -19,6 +19,8 @@ pub struct Timestamp(i64);
 impl Timestamp {
     /// Before everything.
     pub const EARLIEST: Self = Self(i64::MIN);
+    /// After everything.
+    pub const LATEST: Self = Self(i64::MAX);
 
     /// What the clock on the wall shows.
     pub fn now() -> Self {

@@ -67,6 +67,9 @@ impl<S: PacketSource> PacketSource for First<S> {
             return Ok(Next::End);
         }
         self.source.next(&mut |packet| {
+            if *left == 0 {
+                return ControlFlow::Break(());
+            }
             *left -= 1;
             let more = take(packet);
             if *left == 0 { ControlFlow::Break(()) } else { more }
@@ -111,7 +114,7 @@ impl AddAssign for Drops {
 /// Where packets come from.
 pub trait PacketSource {
     /// Gives the next packets to `take`, as many as are at hand, until it breaks off: at least one,
-    /// if there is one.
+    /// if there is one. What was read together with the last may come after it all the same.
     ///
     /// # Errors
     ///

@@ -33,9 +33,9 @@ impl Received {
         }
     }
 
-    /// One more packet was read. Gives how many that makes.
-    pub(super) fn gave(&mut self) -> u64 {
-        self.given += 1;
+    /// So many more packets were read. Gives how many that makes.
+    pub(super) fn gave(&mut self, packets: u64) -> u64 {
+        self.given += packets;
         self.given
     }
 

@@ -110,6 +110,14 @@ impl Batch {
         &bytes[start as usize..start as usize + len as usize]
     }
 
+    /// Forgets all that it holds, but keeps room for as much.
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+        self.blocks.clear();
+        self.payload.clear();
+        self.quic.clear();
+    }
+
     /// How many segments it holds.
     pub(super) fn len(&self) -> u64 {
         self.entries.len() as u64
@@ -122,7 +130,12 @@ impl Batch {
 
     /// How many segments from `index` on, without a break, are no later than `until`.
     pub(super) fn count_until(&self, index: usize, until: Timestamp) -> usize {
-        self.entries[index..].iter().take_while(|entry| entry.time <= until).count()
+        let entries = &self.entries[index..];
+        let later = |entry: &Entry| entry.time > until;
+        match until {
+            Timestamp::LATEST => entries.len(),
+            _ => entries.iter().position(later).unwrap_or(entries.len()),
+        }
     }
 
     /// The segments in `range`, each with its packet's number.

@@ -6,7 +6,7 @@ use crate::capture::{Block, Next, Packet, PacketSource};
 use crate::decode::{self, Decoder};
 use crate::net::{FlowKey, Timestamp};
 use ahash::RandomState;
-use crossbeam_channel::{SendError, Sender, TrySendError};
+use crossbeam_channel::{Receiver, SendError, Sender, TrySendError};
 use std::ops::ControlFlow;
 use std::time::Instant;
 
@@ -16,6 +16,8 @@ pub(super) struct Table {
     pub(super) pace: Pace,
     pub(super) workers: Vec<Sender<Batch>>,
     pub(super) results: Sender<Message>,
+    /// Batches that workers are done with, whose room is used again.
+    pub(super) spare: Receiver<Batch>,
     /// One flow goes to one worker, whichever source it is seen on.
     pub(super) hasher: RandomState,
 }
@@ -42,7 +44,7 @@ pub(super) fn deal(
     while listening {
         let next = source.next(&mut |packet| {
             dealer.take(packet);
-            if dealer.is_due() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if dealer.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         listening = match next {
             Ok(Next::Packets) if dealer.is_due() => dealer.close(&mut source, false).is_ok(),
@@ -128,9 +130,11 @@ impl Dealer {
 
     /// Whether the open batches should leave.
     fn is_due(&self) -> bool {
-        self.batch_bytes >= FULL_BYTES
-            || self.batch_packets >= FULL_PACKETS
-            || (self.table.pace != Pace::Lossless && self.opened.elapsed() >= DELAY)
+        self.is_full() || (self.table.pace != Pace::Lossless && self.opened.elapsed() >= DELAY)
+    }
+
+    fn is_full(&self) -> bool {
+        self.batch_bytes >= FULL_BYTES || self.batch_packets >= FULL_PACKETS
     }
 
     /// Sends the open batches, and begins new ones. Live, those that no worker has room for are
@@ -140,7 +144,8 @@ impl Dealer {
         let mut sent = 0;
         let (mut dropped, mut dropped_quic) = (0, 0);
         for (open, worker) in self.open.iter_mut().zip(&self.table.workers) {
-            let mut batch = std::mem::take(open);
+            let empty = self.table.spare.try_recv().unwrap_or_default();
+            let mut batch = std::mem::replace(open, empty);
             (batch.source, batch.number) = (self.source, self.number);
             (batch.now, batch.last) = (self.now, last);
             if self.table.pace != Pace::Live || last {

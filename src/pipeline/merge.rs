@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 const MAX_HELD: usize = 16;
 
 /// Nobody says anything against what comes until then.
-const ANY_TIME: Timestamp = Timestamp::from_nanos(i64::MAX);
+const ANY_TIME: Timestamp = Timestamp::LATEST;
 
 /// What comes next.
 #[derive(Debug)]

@@ -128,16 +128,18 @@ pub fn run<E>(
     };
     thread::scope(|scope| {
         let (results, inbox) = bounded(count * queue);
+        let (give_back, spare) = bounded(count * QUEUE);
         let mut workers = Vec::with_capacity(count);
         for number in 0..count {
             let (worker, batches) = bounded(queue);
             workers.push(worker);
-            let results = results.clone();
+            let (results, spare) = (results.clone(), give_back.clone());
             spawn(scope, &format!("worker-{number}"), move || {
-                worker::work(config, number, sources_count, &batches, &results);
+                worker::work(config, number, sources_count, &batches, &results, &spare);
             });
         }
-        let table = Table { pace: config.pace, workers, results, hasher: RandomState::new() };
+        let hasher = RandomState::new();
+        let table = Table { pace: config.pace, workers, results, spare, hasher };
         for (number, source) in sources.into_iter().enumerate() {
             let (decode, table) = (config.decode.clone(), table.clone());
             spawn(scope, &format!("capture-{number}"), move || {

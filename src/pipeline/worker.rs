@@ -20,6 +20,7 @@ pub(super) fn work(
     sources: usize,
     batches: &Receiver<Batch>,
     results: &Sender<Message>,
+    spare: &Sender<Batch>,
 ) {
     let mut worker = Worker::new(config, number, sources);
     let mut merge = Merge::new(sources);
@@ -32,12 +33,15 @@ pub(super) fn work(
                         worker.segment(source, packet, &segment);
                     }
                 }
-                Step::Done(batch) => {
+                Step::Done(mut batch) => {
                     worker.quic(&batch);
                     worker.pass_time(batch.source, &merge);
                     if results.send(Message::Outcome(worker.outcome(&batch))).is_err() {
                         return;
                     }
+                    batch.clear();
+                    // Where there are enough, it is not needed.
+                    let _ = spare.try_send(batch);
                 }
             }
         }
