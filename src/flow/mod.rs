@@ -4,7 +4,8 @@
 //! connection's bytes in order, as data or as gaps of known length, and the end of each
 //! direction. Promises causal order (a segment is given only after the bytes that its sender
 //! had acknowledged), bounded memory, and that every payload byte it takes is either given on,
-//! counted as a duplicate, or held and counted as held. Knows nothing of HTTP.
+//! counted as a duplicate, or held and counted as held. A connection that has been silent for a
+//! while is folded up, so that it takes little room. Knows nothing of HTTP.
 //!
 //! Besides, it tells which datagrams are QUIC connections ([`QuicTable`]), and counts them.
 
@@ -20,6 +21,7 @@ mod list;
 mod looks;
 mod quic;
 mod roster;
+mod state;
 mod stream;
 mod table;
 

@@ -5,37 +5,11 @@ use super::flow::{Context, Flow, Passed, Verdict};
 use super::fold::Folding;
 use super::list::Id;
 use super::roster::{Look, Roster, Worth};
+use super::state::{Age, Folded, State, age};
 use super::stream::Holdings;
 use super::{Consumer, Counts, Limits};
 use crate::decode::Segment;
 use crate::net::Timestamp;
-
-/// A connection, as far as it has come.
-enum State<T> {
-    /// No data yet.
-    Bare(Embryo),
-    /// Boxed, so that a table that grows moves little.
-    Full(Box<Flow<T>>),
-    /// It rests.
-    Folded(Folded),
-}
-
-/// A connection that rests.
-struct Folded {
-    bytes: Box<[u8]>,
-    last: Timestamp,
-    has_ended: bool,
-}
-
-impl<T> State<T> {
-    fn last(&self) -> Timestamp {
-        match self {
-            Self::Bare(embryo) => embryo.last,
-            Self::Full(flow) => flow.last,
-            Self::Folded(folded) => folded.last,
-        }
-    }
-}
 
 /// Every connection, and the consumer that their bytes are given to.
 ///
@@ -364,12 +338,7 @@ impl<C: Consumer> FlowTable<C> {
             Some(State::Full(flow)) => {
                 (age(flow, &self.limits, haste, now), flow.ended_at.is_some())
             }
-            Some(State::Folded(Folded { last, has_ended, .. })) => {
-                let Limits { linger_nanos, idle_nanos, .. } = self.limits;
-                let forgotten_after = if *has_ended { linger_nanos } else { idle_nanos };
-                let over = now.nanos_since(*last) > forgotten_after / haste;
-                (if over { Age::Forgotten } else { Age::Alive }, *has_ended)
-            }
+            Some(State::Folded(folded)) => (folded.age(&self.limits, haste, now), folded.has_ended),
             None => return,
         };
         match age {
@@ -400,32 +369,6 @@ impl<C: Consumer> FlowTable<C> {
             }
         }
         debug_assert!(self.roster.len() == 0 && self.held == Holdings::default());
-    }
-}
-
-/// How far a silence has brought a connection.
-enum Age {
-    Alive,
-    /// It is over; late segments of it may still come.
-    Ended,
-    /// Nothing of it comes any more.
-    Forgotten,
-}
-
-/// `haste` shortens the times.
-fn age<T>(flow: &Flow<T>, limits: &Limits, haste: u64, now: Timestamp) -> Age {
-    let silent = now.nanos_since(flow.last);
-    let forgotten_after = match flow.ended_at {
-        Some(_) => limits.linger_nanos,
-        None if flow.carried_data => limits.idle_nanos,
-        None => limits.idle_empty_nanos,
-    };
-    if silent > forgotten_after / haste {
-        Age::Forgotten
-    } else if flow.ended_at.is_some() && flow.connection.is_some() && silent > limits.reset_nanos {
-        Age::Ended
-    } else {
-        Age::Alive
     }
 }
 

@@ -32,7 +32,7 @@ fn is_faulty(kind: Kind, head: Whole<'_>, minor_version: u8, headers: Headers<'_
 /// its name or its value is not valid: others may heed it (RFC 9112 §5.1, §11.2).
 fn hides_framing(kind: Kind, head: Whole<'_>, headers: Headers<'_>) -> bool {
     // Where each line is a field, but for the start-line and the empty line, none was passed over.
-    let fields = head.lines().saturating_sub(2);
+    let fields = head.lines.saturating_sub(2);
     fields != headers.iter().count()
         && skip_empty_lines(head.bytes)
             .split(|b| *b == b'\n')

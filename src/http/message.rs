@@ -3,8 +3,9 @@
 use super::body::{Body, Chunked, Framing};
 use super::faulty::framing;
 use super::half::{Half, State, Why};
-use super::head::{self, Guess, Kind, Unreadable, Whole};
+use super::head::{Guess, Kind, Whole};
 use super::pairing::{Method, Serial};
+use super::parse::{self, Unreadable};
 use super::session::{Connection, Http, Session, place};
 use super::{Headers, Reader, ResponseHead};
 use crate::net::{Direction, Position};
@@ -37,7 +38,7 @@ impl<R: Reader> Session<'_, R> {
         let peers = self.peers_if(self.direction);
         let Http { reader, limits, .. } = &mut *self.http;
         let memory = &mut self.connection.memory;
-        let read = head::read_request(whole, start.time, limits.max_header_fields, |head| {
+        let read = parse::read_request(whole, start.time, limits.max_header_fields, |head| {
             let method = match head.method {
                 "HEAD" => Method::Head,
                 "CONNECT" => Method::Connect,
@@ -78,7 +79,7 @@ impl<R: Reader> Session<'_, R> {
         let peers = self.peers_if(client);
         let Http { reader, limits, over, .. } = &mut *self.http;
         let Connection { pending, memory, .. } = &mut *self.connection;
-        let read = head::read_response(whole, start.time, limits.max_header_fields, |head| {
+        let read = parse::read_response(whole, start.time, limits.max_header_fields, |head| {
             if (100..200).contains(&head.status) && head.status != 101 {
                 pending.interim(place, hole);
                 return None;

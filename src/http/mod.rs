@@ -15,6 +15,7 @@ mod half;
 mod head;
 mod message;
 mod pairing;
+mod parse;
 mod relock;
 mod resting;
 mod session;
@@ -24,7 +25,7 @@ use crate::flow::{Folding, Unfolding};
 use crate::net::{Endpoint, Timestamp, Tunnel};
 
 pub use counts::{Counts, TlsCounts};
-pub use head::MAX_HEADER_FIELDS;
+pub use parse::MAX_HEADER_FIELDS;
 pub use session::{Connection, Http};
 
 /// Bounds of what is read and remembered of a connection.
@@ -79,7 +80,7 @@ impl<'h> Headers<'h> {
     pub fn all(self, name: &str) -> impl Iterator<Item = &'h [u8]> {
         // Most differ in length already.
         let is = move |n: &str| n.len() == name.len() && n.eq_ignore_ascii_case(name);
-        self.iter().filter(move |(n, _)| is(n)).map(|(_, value)| value)
+        self.0.iter().filter(move |field| is(field.name)).map(|field| field.value)
     }
 
     /// The value of the first field called `name`.

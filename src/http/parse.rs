@@ -1,0 +1,324 @@
+//! Reading one message head.
+//!
+//! Takes a whole head. Gives its parts, by `httparse`. Promises that a head is read whole or not at
+//! all, and that a part that the parser would refuse hides no other.
+
+use super::head::{Kind, Whole, is_version, plain_start_line, skip_empty_lines};
+use super::{Headers, RequestHead, ResponseHead};
+use crate::net::Timestamp;
+use std::borrow::Cow;
+use std::mem::MaybeUninit;
+
+/// The most header fields that a head may have, whatever the limits say.
+pub const MAX_HEADER_FIELDS: usize = 1024;
+
+/// Why a head could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unreadable {
+    /// It has more fields than are read.
+    TooManyFields,
+    /// It is none.
+    NotAHead,
+}
+
+impl<T> From<httparse::Result<T>> for Unreadable {
+    fn from(result: httparse::Result<T>) -> Self {
+        match result {
+            Err(httparse::Error::TooManyHeaders) => Self::TooManyFields,
+            _ => Self::NotAHead,
+        }
+    }
+}
+
+fn config() -> httparse::ParserConfig {
+    let mut config = httparse::ParserConfig::default();
+    // One odd header field must not hide the others, nor the message (RFC 9112 §5 leaves it to
+    // the recipient; servers differ).
+    config
+        .ignore_invalid_headers_in_requests(true)
+        .ignore_invalid_headers_in_responses(true)
+        .allow_spaces_after_header_name_in_responses(true)
+        .allow_multiple_spaces_in_request_line_delimiters(true)
+        .allow_multiple_spaces_in_response_status_delimiters(true);
+    config
+}
+
+/// Makes a head readable that the parser would refuse whole for the sake of one part, as
+/// recipients may (and the common ones do): a bare CR becomes a space (RFC 9112 §2.2), an
+/// obsolete line folding becomes spaces (§5.2), a NUL in a field becomes a space (RFC 9110 §5.5),
+/// and [`tidy_start_line`].
+fn tidy(head: &[u8]) -> Cow<'_, [u8]> {
+    let bare = |at: usize| head.get(at + 1) != Some(&b'\n');
+    let folds = |at: usize| matches!(head.get(at + 1), Some(b' ' | b'\t'));
+    let clean = memchr::memchr(0, head).is_none()
+        && !memchr::memchr_iter(b'\r', head).any(bare)
+        && !memchr::memchr_iter(b'\n', head).any(folds);
+    if clean {
+        return tidy_start_line(head).map_or(Cow::Borrowed(head), Cow::Owned);
+    }
+    let mut owned = head.to_vec();
+    for at in memchr::memchr_iter(b'\r', head).filter(|at| bare(*at)) {
+        owned[at] = b' ';
+    }
+    for at in memchr::memchr_iter(b'\n', head) {
+        if matches!(owned.get(at + 1), Some(b' ' | b'\t')) {
+            owned[at] = b' ';
+            if at > 0 && owned[at - 1] == b'\r' {
+                owned[at - 1] = b' ';
+            }
+        }
+    }
+    let fields = memchr::memchr(b'\n', head).unwrap_or(head.len());
+    for at in memchr::memchr_iter(0, head).filter(|at| *at > fields) {
+        owned[at] = b' ';
+    }
+    Cow::Owned(tidy_start_line(&owned).unwrap_or(owned))
+}
+
+/// Puts `HTTP/1.1` where a start-line has another version number, as for a minor version that
+/// is not known (RFC 9110 §2.5), and leaves the first of several words that stand for a request
+/// target. `None` where there is nothing to change.
+fn tidy_start_line(head: &[u8]) -> Option<Vec<u8>> {
+    let end = memchr::memchr(b'\n', head)?;
+    let (line, rest) = head.split_at(end);
+    let line = line.trim_ascii_end();
+    let words: Vec<&[u8]> = line.split(|b| *b == b' ').filter(|word| !word.is_empty()).collect();
+    let (first, last) = (words.first()?, words.last()?);
+    let start: Vec<u8> = if is_version(first) {
+        if matches!(first[5..], [b'1', b'.', b'0' | b'1']) {
+            return None;
+        }
+        [b"HTTP/1.1", line.get(first.len()..)?].concat()
+    } else if words.len() >= 3 && is_version(last) {
+        if words.len() == 3 && matches!(last[5..], [b'1', b'.', b'0' | b'1']) {
+            return None;
+        }
+        let version: &[u8] = if *last == b"HTTP/1.0" { last } else { b"HTTP/1.1" };
+        [first, words[1], version].join(&b' ')
+    } else {
+        return None;
+    };
+    Some([&start, &b"\r"[..], rest].concat())
+}
+
+/// Whether a head that was parsed as it is would be the same if it was made readable before
+/// ([`tidy`]): each of its lines was a field, which holds nothing that is to be tidied, but for the
+/// first, which is `plain`, and the empty one.
+fn was_tidy(
+    plain: bool,
+    head: Whole<'_>,
+    parsed: &httparse::Result<usize>,
+    fields: &[httparse::Header<'_>],
+) -> bool {
+    let whole = skip_empty_lines(head.bytes).len();
+    plain
+        && fields.len() + 2 == head.lines
+        && matches!(parsed, Ok(httparse::Status::Complete(length)) if *length == whole)
+}
+
+/// Reads a whole request head of at most `max_fields` fields and hands it to `then`.
+pub(super) fn read_request<T>(
+    head: Whole<'_>,
+    time: Timestamp,
+    max_fields: usize,
+    then: impl FnOnce(&RequestHead<'_>) -> T,
+) -> Result<T, Unreadable> {
+    let bytes = skip_empty_lines(head.bytes);
+    let plain = plain_start_line(bytes) == Some(Kind::Request);
+    let mut room = [const { MaybeUninit::uninit() }; MAX_HEADER_FIELDS];
+    let room = &mut room[..max_fields.min(MAX_HEADER_FIELDS)];
+    let mut request = httparse::Request::new(&mut []);
+    let parsed = config().parse_request_with_uninit_headers(&mut request, bytes, room);
+    if was_tidy(plain, head, &parsed, request.headers) {
+        return take_request(parsed, &request, time, then);
+    }
+    read_tidied_request(&tidy(bytes), time, max_fields, then)
+}
+
+/// Not in line: most heads take no more room than for their fields once.
+#[cold]
+fn read_tidied_request<T>(
+    bytes: &[u8],
+    time: Timestamp,
+    max_fields: usize,
+    then: impl FnOnce(&RequestHead<'_>) -> T,
+) -> Result<T, Unreadable> {
+    let mut room = [const { MaybeUninit::uninit() }; MAX_HEADER_FIELDS];
+    let room = &mut room[..max_fields.min(MAX_HEADER_FIELDS)];
+    let mut request = httparse::Request::new(&mut []);
+    let parsed = config().parse_request_with_uninit_headers(&mut request, bytes, room);
+    take_request(parsed, &request, time, then)
+}
+
+fn take_request<T>(
+    parsed: httparse::Result<usize>,
+    request: &httparse::Request<'_, '_>,
+    time: Timestamp,
+    then: impl FnOnce(&RequestHead<'_>) -> T,
+) -> Result<T, Unreadable> {
+    match (parsed, request.method, request.path, request.version) {
+        (Ok(httparse::Status::Complete(_)), Some(method), Some(target), Some(minor_version)) => {
+            let headers = Headers::new(request.headers);
+            Ok(then(&RequestHead { time, method, target, minor_version, headers }))
+        }
+        (parsed, ..) => Err(parsed.into()),
+    }
+}
+
+/// Reads a whole response head of at most `max_fields` fields and hands it to `then`.
+pub(super) fn read_response<T>(
+    head: Whole<'_>,
+    time: Timestamp,
+    max_fields: usize,
+    then: impl FnOnce(&ResponseHead<'_>) -> T,
+) -> Result<T, Unreadable> {
+    let bytes = skip_empty_lines(head.bytes);
+    let plain = plain_start_line(bytes) == Some(Kind::Response);
+    let mut room = [const { MaybeUninit::uninit() }; MAX_HEADER_FIELDS];
+    let room = &mut room[..max_fields.min(MAX_HEADER_FIELDS)];
+    let mut response = httparse::Response::new(&mut []);
+    let parsed = config().parse_response_with_uninit_headers(&mut response, bytes, room);
+    if was_tidy(plain, head, &parsed, response.headers) {
+        return take_response(parsed, &response, time, then);
+    }
+    read_tidied_response(&tidy(bytes), time, max_fields, then)
+}
+
+/// Not in line: most heads take no more room than for their fields once.
+#[cold]
+fn read_tidied_response<T>(
+    bytes: &[u8],
+    time: Timestamp,
+    max_fields: usize,
+    then: impl FnOnce(&ResponseHead<'_>) -> T,
+) -> Result<T, Unreadable> {
+    let mut room = [const { MaybeUninit::uninit() }; MAX_HEADER_FIELDS];
+    let room = &mut room[..max_fields.min(MAX_HEADER_FIELDS)];
+    let mut response = httparse::Response::new(&mut []);
+    let parsed = config().parse_response_with_uninit_headers(&mut response, bytes, room);
+    take_response(parsed, &response, time, then)
+}
+
+fn take_response<T>(
+    parsed: httparse::Result<usize>,
+    response: &httparse::Response<'_, '_>,
+    time: Timestamp,
+    then: impl FnOnce(&ResponseHead<'_>) -> T,
+) -> Result<T, Unreadable> {
+    match (parsed, response.code, response.version) {
+        (Ok(httparse::Status::Complete(_)), Some(status @ 100..), Some(minor_version)) => {
+            let headers = Headers::new(response.headers);
+            Ok(then(&ResponseHead { time, status, minor_version, headers }))
+        }
+        (parsed, ..) => Err(parsed.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::head::find_end;
+
+    fn whole(bytes: &[u8]) -> Whole<'_> {
+        find_end(bytes, 0).expect("complete")
+    }
+
+    #[test]
+    fn a_folded_field_is_one_field() {
+        let head = b"GET / HTTP/1.1\r\nX-A: one\r\n\ttwo\r\n three\r\nHost: h\r\n\r\n";
+        let value = read_request(whole(head), Timestamp::default(), 256, |head| {
+            head.headers.first("x-a").map(<[u8]>::to_vec)
+        });
+        let value = value.expect("readable").expect("present");
+        assert!(value.starts_with(b"one") && value.ends_with(b"three"));
+    }
+
+    #[test]
+    fn an_odd_start_line_is_read_as_recipients_read_it() {
+        let target = |head: &[u8]| {
+            read_request(whole(head), Timestamp::default(), 256, |head| head.target.to_owned())
+        };
+        assert_eq!(target(b"GET /a b c HTTP/1.1\r\n\r\n").as_deref(), Ok("/a"));
+        assert_eq!(target(b"GET  /a  HTTP/1.3\r\nA: b\r\n\r\n").as_deref(), Ok("/a"));
+        assert_eq!(target(b"GET /a HTTP/1.1.1\r\n\r\n"), Err(Unreadable::NotAHead));
+        assert_eq!(target(b"GET /a\r\n\r\n"), Err(Unreadable::NotAHead));
+        let status = |head: &[u8]| {
+            read_response(whole(head), Timestamp::default(), 256, |head| {
+                (head.status, head.minor_version)
+            })
+        };
+        assert_eq!(status(b"HTTP/1.10 201 x\r\nA: b\r\n\r\n"), Ok((201, 1)));
+        assert_eq!(status(b"HTTP/1.0 201\rX: y\r\nA: b\r\n\r\n"), Ok((201, 0)));
+    }
+
+    #[test]
+    fn a_bare_carriage_return_is_a_space() {
+        let head = b"HTTP/1.1 200 OK\r\nA: b\r\n\r\r\nTransfer-Encoding:\r chunked\r\n\r\n";
+        let coding = read_response(whole(head), Timestamp::default(), 256, |head| {
+            head.headers.first("transfer-encoding").map(<[u8]>::to_vec)
+        });
+        assert_eq!(coding, Ok(Some(b"chunked".to_vec())));
+    }
+
+    #[test]
+    fn a_bad_field_hides_no_other() {
+        let head = b"GET / HTTP/1.1\r\nBad Name: x\r\nNul: a\0b\r\nHost: h\r\n\r\n";
+        let host = read_request(whole(head), Timestamp::default(), 256, |head| {
+            head.headers.first("HOST").map(<[u8]>::to_vec)
+        });
+        assert_eq!(host, Ok(Some(b"h".to_vec())));
+    }
+
+    #[test]
+    fn a_head_has_at_most_256_fields() {
+        let head = |n: usize| {
+            let fields: String = (0..n).map(|i| format!("X-{i}: v\r\n")).collect();
+            format!("HTTP/1.1 200 OK\r\n{fields}\r\n").into_bytes()
+        };
+        let count = |n| {
+            read_response(whole(&head(n)), Timestamp::default(), 256, |head| {
+                head.headers.iter().count()
+            })
+        };
+        assert_eq!(count(256), Ok(256));
+        assert_eq!(count(257), Err(Unreadable::TooManyFields));
+    }
+
+    /// What is to be tidied, and much that is not.
+    const PARTS: [&str; 17] = [
+        "GET /a HTTP/1.1\r\n",
+        "HTTP/1.1 200 OK\r\n",
+        "HTTP/1.0 200\r\n",
+        "GET  /a HTTP/1.0\n",
+        "HTTP/1.2 200 \rOK\r\n",
+        "A: b\r\n",
+        "Content-Length: 5\r\n",
+        "C:\n",
+        " d\r\n",
+        "E : f\r\n",
+        "G: \rh\r\n",
+        "I: \0\r\n",
+        "J\0: k\r\n",
+        "\u{7f}: l \t\r\n",
+        "M\r\n",
+        "\r",
+        "é: é\r\n",
+    ];
+
+    proptest::proptest! {
+        #[test]
+        fn a_head_is_read_as_if_it_was_tidied_first(parts in proptest::collection::vec(0..PARTS.len(), 1..6)) {
+            let text: String = parts.into_iter().map(|part| PARTS[part]).chain(["\r\n\r\n"]).collect();
+            let head = whole(text.as_bytes());
+            let first = tidy(skip_empty_lines(head.bytes)).into_owned();
+            let first = Whole { bytes: &first, lines: 0 };
+            let time = Timestamp::default();
+            let of_request = |head: &RequestHead<'_>| format!("{head:?}");
+            let asked = |head| read_request(head, time, 4, of_request);
+            proptest::prop_assert_eq!(asked(head), asked(first));
+            let of_response = |head: &ResponseHead<'_>| format!("{head:?}");
+            let answered = |head| read_response(head, time, 4, of_response);
+            proptest::prop_assert_eq!(answered(head), answered(first));
+        }
+    }
+}
