@@ -5,7 +5,7 @@ mod support;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use support::conversation::{Conversation, Faults, Random, Shape, spoil, talk};
-use support::listener::{Heard, listen};
+use support::listener::{Heard, listen, listen_between_rests};
 use support::oracle::{self, recall};
 
 fn shapes() -> impl Strategy<Value = Shape> {
@@ -79,6 +79,7 @@ proptest! {
         let packets = spoil(&mut random, &conversation, faults);
         let heard = listen(&packets);
         check_precision(&conversation, &heard)?;
+        prop_assert_eq!(listen_between_rests(&packets), heard);
     }
 
     #[test]

@@ -309,7 +309,8 @@ mod tests {
         #[test]
         fn a_head_is_read_as_if_it_was_tidied_first(parts in proptest::collection::vec(0..PARTS.len(), 1..6)) {
             let text: String = parts.into_iter().map(|part| PARTS[part]).chain(["\r\n\r\n"]).collect();
-            let head = whole(text.as_bytes());
+            // There may be nothing but empty lines.
+            let Ok(head) = find_end(text.as_bytes(), 0) else { return Ok(()) };
             let first = tidy(skip_empty_lines(head.bytes)).into_owned();
             let first = Whole { bytes: &first, lines: 0 };
             let time = Timestamp::default();

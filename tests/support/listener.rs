@@ -1,7 +1,7 @@
 //! Listens to conversations through the flow and HTTP rooms.
 
 use super::conversation::{Packet, endpoint};
-use sealwatch::flow::{self, FlowTable, Limits};
+use sealwatch::flow::{self, FlowTable, Folding, Limits};
 use sealwatch::http::{self, Exchange, Http, Peers, Reader, RequestHead, ResponseHead};
 use sealwatch::net::Timestamp;
 
@@ -33,6 +33,10 @@ impl Reader for Listener {
 
     fn response_heap((id, _): &(String, u16)) -> usize {
         id.len()
+    }
+
+    fn fold((): &(), _: &mut Folding) -> bool {
+        true
     }
 
     fn request(&mut self, (): &mut (), _: Peers, head: &RequestHead<'_>) -> String {
@@ -104,6 +108,20 @@ pub fn listen(packets: &[Packet]) -> Vec<Heard> {
     let sent: u64 = packets.iter().map(|packet| packet.payload.len() as u64).sum();
     assert_eq!(flow.payload_bytes, sent, "bytes taken in");
     assert_eq!(flow.payload_bytes, fates, "fates of bytes: {flow:?} {http:?}");
+    std::mem::take(&mut table.consumer().reader.heard)
+}
+
+/// The same, where the connection is folded up after every packet that leaves it at rest.
+pub fn listen_between_rests(packets: &[Packet]) -> Vec<Heard> {
+    let http = Http::new(Listener::default(), http::Limits::default());
+    let mut table = FlowTable::new(http, Limits { reset_nanos: 1, ..Limits::default() });
+    for packet in packets {
+        packet.with(endpoint(1, 40_000), endpoint(2, 80), |segment| {
+            table.segment(segment);
+            table.sweep(Timestamp::from_nanos(segment.time.as_nanos() + 2));
+        });
+    }
+    table.close();
     std::mem::take(&mut table.consumer().reader.heard)
 }
 
