@@ -1,5 +1,7 @@
 //! Bounds and time-outs of connections.
 
+use super::roster::Worth;
+
 const SECOND: u64 = 1_000_000_000;
 
 /// Bounds and time-outs. All times are packet time, in nanoseconds.
@@ -44,6 +46,15 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// How long a connection that rests and is worth so much is silent before it may be over.
+    pub(super) fn rest_nanos(&self, worth: Worth) -> u64 {
+        match worth {
+            Worth::Empty => self.idle_empty_nanos.min(self.linger_nanos),
+            Worth::Over => self.linger_nanos,
+            Worth::Unknown | Worth::Wanted => self.idle_nanos,
+        }
+    }
+
     /// The limits of one of so many tables that share the connections: together they take no more
     /// memory than one.
     #[must_use]

@@ -3,8 +3,8 @@
 //! Takes connections by their keys, and what is to be known of each: how much it is worth, how
 //! much memory it holds, who began it. Gives any of them by key, and in constant time the one to
 //! look at next, to give up next, or to take memory from. Promises that each connection is in
-//! exactly one list of [`Worth`], in one of memory where it holds any, and in one of its source
-//! where it is [`Worth::Empty`].
+//! exactly one list of its [`Worth`] and [`Pulse`], in one of memory where it holds any, and in one of
+//! its source where it is [`Worth::Empty`].
 
 use super::key::KeptKey;
 use super::list::{Id, Linked, Links, List};
@@ -30,6 +30,15 @@ pub(super) enum Worth {
 
 impl Worth {
     pub(super) const ALL: [Self; 4] = [Self::Empty, Self::Unknown, Self::Over, Self::Wanted];
+}
+
+/// Whether time can bring about something in a connection, other than its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pulse {
+    /// It is to be looked at again soon.
+    Awake,
+    /// It need not be looked at before it may be over.
+    Resting,
 }
 
 /// What kinds of lists there are.
@@ -58,6 +67,7 @@ struct Slot<F> {
     look: Look,
     links: [Links; 3],
     worth: Worth,
+    pulse: Pulse,
     /// The list of memory: 0 for none, else the length of the number of bytes, in bits.
     size: u8,
     /// Which way its first segment went.
@@ -84,7 +94,8 @@ pub(super) struct Roster<F> {
     slots: Slab<Slot<F>>,
     by_key: HashTable<Id>,
     hasher: RandomState,
-    worth: [List; 4],
+    /// By worth, and by pulse.
+    worth: [[List; 2]; 4],
     memory: [List; SIZES],
     sources: HashMap<IpAddr, List, RandomState>,
     /// The latest time that a sweep was given.
@@ -97,7 +108,7 @@ impl<F> Roster<F> {
             slots: Slab::new(),
             by_key: HashTable::new(),
             hasher: RandomState::new(),
-            worth: [List::EMPTY; 4],
+            worth: [[List::EMPTY; 2]; 4],
             memory: [List::EMPTY; SIZES],
             sources: HashMap::default(),
             clock: Timestamp::EARLIEST,
@@ -139,7 +150,8 @@ impl<F> Roster<F> {
         let links = [Links::LOOSE; 3];
         let hash = self.hasher.hash_one(key);
         let key = KeptKey::of(&key);
-        let slot = Slot { key, look, links, worth: Worth::Empty, size: 0, begun, flow };
+        let (worth, pulse) = (Worth::Empty, Pulse::Awake);
+        let slot = Slot { key, look, links, worth, pulse, size: 0, begun, flow };
         let id = self.slots.insert(slot) as Id;
         let (slots, hasher) = (&self.slots, &self.hasher);
         let rehash = |id: &Id| hasher.hash_one(slots[*id as usize].key.get());
@@ -149,8 +161,9 @@ impl<F> Roster<F> {
     }
 
     fn enlist(&mut self, id: Id) {
-        let (worth, source) = (self.slots[id as usize].worth, self.slots[id as usize].source());
-        self.worth[worth as usize].push(&mut self.slots, Kind::Worth, id);
+        let slot = &self.slots[id as usize];
+        let (worth, source) = (slot.worth, slot.source());
+        self.worth[worth as usize][slot.pulse as usize].push(&mut self.slots, Kind::Worth, id);
         if worth == Worth::Empty {
             let list = self.sources.entry(source).or_insert(List::EMPTY);
             list.push(&mut self.slots, Kind::Source, id);
@@ -158,8 +171,9 @@ impl<F> Roster<F> {
     }
 
     fn delist(&mut self, id: Id) {
-        let (worth, source) = (self.slots[id as usize].worth, self.slots[id as usize].source());
-        self.worth[worth as usize].remove(&mut self.slots, Kind::Worth, id);
+        let slot = &self.slots[id as usize];
+        let (worth, source) = (slot.worth, slot.source());
+        self.worth[worth as usize][slot.pulse as usize].remove(&mut self.slots, Kind::Worth, id);
         if worth == Worth::Empty
             && let Some(list) = self.sources.get_mut(&source)
         {
@@ -236,13 +250,31 @@ impl<F> Roster<F> {
 
     /// How many connections are worth so much.
     pub(super) const fn count(&self, worth: Worth) -> usize {
-        self.worth[worth as usize].len()
+        let [awake, resting] = &self.worth[worth as usize];
+        awake.len() + resting.len()
     }
 
     /// Of those worth so much, the one that was not looked at for longest, and when it was.
     pub(super) fn earliest(&self, worth: Worth) -> Option<(Id, Look)> {
-        let id = self.worth[worth as usize].first()?;
+        let firsts = [Pulse::Awake, Pulse::Resting].map(|pulse| self.first(worth, pulse));
+        firsts.into_iter().flatten().min_by_key(|(_, look)| look.clock)
+    }
+
+    /// The same, of those that rest or those that do not.
+    pub(super) fn first(&self, worth: Worth, pulse: Pulse) -> Option<(Id, Look)> {
+        let id = self.worth[worth as usize][pulse as usize].first()?;
         Some((id, self.slots[id as usize].look))
+    }
+
+    /// Notes whether a connection rests.
+    pub(super) fn set_pulse(&mut self, id: Id, pulse: Pulse) {
+        let Some(slot) = self.slots.get_mut(id as usize) else { return };
+        let before = std::mem::replace(&mut slot.pulse, pulse);
+        if before != pulse {
+            let lists = slot.worth as usize;
+            self.worth[lists][before as usize].remove(&mut self.slots, Kind::Worth, id);
+            self.worth[lists][pulse as usize].push(&mut self.slots, Kind::Worth, id);
+        }
     }
 
     /// A connection was looked at; its last packet was at `last`.
@@ -250,7 +282,7 @@ impl<F> Roster<F> {
         let clock = self.clock;
         let Some(slot) = self.slots.get_mut(id as usize) else { return };
         slot.look = Look { clock, last };
-        let list = &mut self.worth[slot.worth as usize];
+        let list = &mut self.worth[slot.worth as usize][slot.pulse as usize];
         list.remove(&mut self.slots, Kind::Worth, id);
         list.push(&mut self.slots, Kind::Worth, id);
     }
@@ -331,7 +363,25 @@ mod tests {
         for port in 0..10 {
             roster.find(&key(port)).and_then(|id| roster.remove(id));
         }
-        assert!(roster.sources.is_empty() && roster.worth.iter().all(|list| list.len() == 0));
+        let lists = roster.worth.as_flattened();
+        assert!(roster.sources.is_empty() && lists.iter().all(|list| list.len() == 0));
+    }
+
+    #[test]
+    fn those_that_rest_are_looked_at_apart_and_given_up_together_with_others() {
+        let mut roster = roster(0..3);
+        roster.set_pulse(0, Pulse::Resting);
+        let first = |roster: &Roster<u16>, pulse| roster.first(Worth::Empty, pulse).map(|it| it.0);
+        assert_eq!(first(&roster, Pulse::Resting), Some(0));
+        assert_eq!(first(&roster, Pulse::Awake), Some(1));
+        assert_eq!(roster.count(Worth::Empty), 3);
+        roster.pass_time(Timestamp::from_nanos(5));
+        roster.look(1, Timestamp::from_nanos(5));
+        roster.look(2, Timestamp::from_nanos(5));
+        assert_eq!(roster.earliest(Worth::Empty).map(|it| it.0), Some(0));
+        roster.set_pulse(0, Pulse::Awake);
+        assert_eq!(first(&roster, Pulse::Resting), None);
+        assert_eq!(first(&roster, Pulse::Awake), Some(1));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::embryo::Embryo;
 use super::flow::{Context, Flow, Passed, Verdict};
 use super::fold::Folding;
 use super::list::Id;
-use super::roster::{Look, Roster, Worth};
+use super::roster::{Look, Pulse, Roster, Worth};
 use super::state::{Age, Folded, State, age};
 use super::stream::Holdings;
 use super::{Consumer, Counts, Limits};
@@ -75,8 +75,8 @@ impl<C: Consumer> FlowTable<C> {
         self.counts.flows += 1;
         let (flow, begun, last) = (segment.flow, segment.direction, segment.time);
         if let Some(embryo) = Embryo::of(segment) {
-            self.roster.insert(flow, State::Bare(embryo), begun, last);
-            return;
+            let id = self.roster.insert(flow, State::Bare(embryo), begun, last);
+            return self.roster.set_pulse(id, Pulse::Resting);
         }
         let state = State::Full(Box::new(self.open(segment)));
         let id = self.roster.insert(flow, state, begun, last);
@@ -135,6 +135,7 @@ impl<C: Consumer> FlowTable<C> {
         let flow = self.open(first);
         if let Some(state) = self.roster.get_mut(id) {
             *state = State::Full(Box::new(flow));
+            self.roster.set_pulse(id, Pulse::Awake);
         }
         segments.iter().for_each(|segment| self.take(id, segment));
     }
@@ -148,6 +149,7 @@ impl<C: Consumer> FlowTable<C> {
         if flow.fold(&mut cx, &mut self.folding) {
             let (last, has_ended) = (flow.last, flow.ended_at.is_some());
             *state = State::Folded(Folded { bytes: self.folding.bytes(), last, has_ended });
+            self.roster.set_pulse(id, Pulse::Resting);
         }
     }
 
@@ -157,6 +159,7 @@ impl<C: Consumer> FlowTable<C> {
             && let State::Folded(Folded { bytes, last, .. }) = state
         {
             *state = State::Full(Box::new(Flow::unfold(&mut self.consumer, bytes, *last)));
+            self.roster.set_pulse(id, Pulse::Awake);
         }
     }
 
@@ -317,14 +320,22 @@ impl<C: Consumer> FlowTable<C> {
         let haste = self.limits.haste(self.roster.len());
         for worth in Worth::ALL {
             let haste = if worth == Worth::Wanted { 1 } else { haste };
-            for _ in 0..self.roster.count(worth) {
-                let Some((id, Look { clock, .. })) = self.roster.earliest(worth) else { break };
-                // The shortest time-out: flows behind the first that is not due cannot be over. Not
-                // shortened: a full table would be looked through many times a second.
-                if now.nanos_since(clock) <= self.limits.reset_nanos {
-                    break;
+            // The shortest time-out: connections behind the first that is not due cannot be over. Not
+            // shortened: a full table would be looked through many times a second.
+            self.look_at_due(worth, Pulse::Awake, self.limits.reset_nanos, haste, now);
+            let resting = self.limits.rest_nanos(worth) / haste + self.limits.reset_nanos;
+            self.look_at_due(worth, Pulse::Resting, resting, haste, now);
+        }
+    }
+
+    /// Looks at connections that were not looked at for so long.
+    fn look_at_due(&mut self, worth: Worth, pulse: Pulse, nanos: u64, haste: u64, now: Timestamp) {
+        for _ in 0..self.roster.count(worth) {
+            match self.roster.first(worth, pulse) {
+                Some((id, Look { clock, .. })) if now.nanos_since(clock) > nanos => {
+                    self.look_at(id, haste, now);
                 }
-                self.look_at(id, haste, now);
+                _ => return,
             }
         }
     }
