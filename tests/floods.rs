@@ -29,6 +29,7 @@ const HONEST: Shape = Shape {
     differs: 500,
     mss: 1448,
     think: 1_000_000_000,
+    opening: None,
     from: 1_795_600_000_000_000_000,
     net: 0,
 };

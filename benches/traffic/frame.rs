@@ -64,6 +64,33 @@ pub fn checksum(parts: &[&[u8]]) -> u16 {
     !(sum as u16)
 }
 
+/// Writes what a source gives to a pcapng file with nanoseconds, as Wireshark does: one section, one
+/// interface, enhanced packet blocks. How many packets that was.
+pub fn pcapng(source: &mut dyn Source, out: &mut impl Write) -> io::Result<u64> {
+    // Section header; interface description with if_tsresol (9: ten to the minus nine).
+    for word in [0x0a0d_0d0a, 28, 0x1a2b_3c4d, 1, !0, !0, 28] {
+        out.write_all(&u32::to_le_bytes(word))?;
+    }
+    for word in [1, 32, ETHERNET, SNAPLEN, 0x0001_0009, 9, 0, 32] {
+        out.write_all(&u32::to_le_bytes(word))?;
+    }
+    let mut frame = Vec::new();
+    let mut packets = 0;
+    while let Some(time) = source.next(&mut frame) {
+        let length = frame.len() as u32;
+        frame.resize(frame.len().next_multiple_of(4), 0);
+        let block = 32 + frame.len() as u32;
+        for word in [6, block, 0, (time >> 32) as u32, time as u32, length, length] {
+            out.write_all(&word.to_le_bytes())?;
+        }
+        out.write_all(&frame)?;
+        out.write_all(&block.to_le_bytes())?;
+        packets += 1;
+    }
+    out.flush()?;
+    Ok(packets)
+}
+
 /// Writes what a source gives to a pcap file with nanoseconds. How many packets that was.
 pub fn pcap(source: &mut dyn Source, out: &mut impl Write) -> io::Result<u64> {
     for word in [0xa1b2_3c4d, 0x0004_0002, 0, 0, SNAPLEN, ETHERNET] {

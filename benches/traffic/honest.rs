@@ -1,25 +1,36 @@
 //! What the summary (`--format json`) must say of traffic that is known.
 
 use super::truth::Truth;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Counts by what is counted: `store-1.example requests PutObject AES256`.
 pub type Counts = BTreeMap<String, u64>;
 
-/// What is to be counted of connections of which nothing was lost.
-#[derive(Clone, Debug, Default)]
+/// What is to be counted of connections of which nothing was lost; where something was, the most.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Expected {
     pub counts: Counts,
+    /// The least: of exchanges whose heads are whole in the capture.
+    pub whole: Counts,
     pub exchanges: u64,
 }
 
 impl Expected {
     pub fn add(&mut self, truth: &[Truth]) {
-        for exchange in truth.iter().flat_map(|one| &one.exchanges) {
+        for (one, exchange) in
+            truth.iter().flat_map(|one| one.exchanges.iter().map(move |it| (one, it)))
+        {
             self.exchanges += 1;
             let host = format!("store-{}.example", exchange.host);
-            let mut count = |text: String| *self.counts.entry(text).or_default() += 1;
+            let is_whole = [0, 1].iter().all(|side| one.is_whole(*side, exchange.heads[*side]));
+            let mut count = |text: String| {
+                if is_whole {
+                    *self.whole.entry(text.clone()).or_default() += 1;
+                }
+                *self.counts.entry(text).or_default() += 1;
+            };
             let operation = match exchange.method {
                 "PUT" => "PutObject",
                 "HEAD" => "HeadObject",

@@ -21,8 +21,10 @@ pub mod line;
 #[allow(clippy::duplicate_mod, reason = "a test that makes traffic has what tests share, too")]
 pub mod random;
 pub mod run;
+pub mod speed;
 pub mod talk;
 pub mod truth;
+pub mod tunnel;
 
 use honest::Expected;
 use line::Line;
@@ -99,6 +101,8 @@ pub struct Shape {
     pub mss: usize,
     /// The longest that a client thinks before it asks again, in nanoseconds.
     pub think: u64,
+    /// Within how long the first connections open, in nanoseconds, if that is not `think`.
+    pub opening: Option<u64>,
     /// When it begins, in nanoseconds.
     pub from: i64,
     /// Which network clients are in: `10.net.…` and on. The hosts of network 0 are
@@ -126,6 +130,7 @@ impl Default for Shape {
             differs: 200,
             mss: 1448,
             think: 50_000_000,
+            opening: None,
             from: 1_795_600_000_000_000_000,
             net: 0,
         }
@@ -181,7 +186,8 @@ impl Traffic {
             expected: None,
         };
         for slot in 0..shape.connections {
-            let start = shape.from + traffic.random.below(shape.think) as i64;
+            let opening = shape.opening.unwrap_or(shape.think);
+            let start = shape.from + traffic.random.below(opening) as i64;
             traffic.open(slot, start);
         }
         traffic
