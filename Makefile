@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test build prometheus check unit fuzz-corpus fuzz docs deny deps test-deps loss peers floods soak clean
+.PHONY: demo test build prometheus check unit fuzz-corpus fuzz docs deny deps test-deps bench bench-deps bench-live rooms instructions loss peers floods soak clean
 
 demo: build ## Replay the captures in captures/ and show the table
 	target/release/sealwatch replay --quiet captures
@@ -68,6 +68,28 @@ floods: deps ## What floods take of memory, and whether honest clients beside th
 HOURS ?= 6
 soak: deps ## So many hours of traffic with churn and faults: memory stays flat, honest traffic is exact
 	SEALWATCH_HOURS=$(HOURS) $(CARGO) bench --locked --bench soak
+
+SIZE ?= 25
+ROUNDS ?= 5
+KINDS ?=
+bench: deps bench-deps ## How fast files are read, beside libpcap alone and other tools; tables and plots (benches/README.md)
+	$(CARGO) bench --locked --bench speed -- --size $(SIZE) --rounds $(ROUNDS) $(if $(KINDS),--kinds $(KINDS))
+
+bench-deps: peers ## What `make bench` compares with; flowscope asks for a newer Rust than it needs
+	$(CARGO) build --release --locked --ignore-rust-version --manifest-path benches/flowscope/Cargo.toml \
+		--target-dir target/flowscope
+
+bench-live: deps ## What live capture drops at rising rates, beside tcpdump; needs root
+	@./.ci/install iproute2:/usr/sbin/ip tcpreplay:/usr/bin/tcpreplay tcpdump:/usr/bin/tcpdump \
+		curl:/usr/bin/curl procps:/usr/sbin/sysctl
+	$(CARGO) bench --locked --bench speed -- live
+
+rooms: deps ## What each room takes by itself, by criterion
+	$(CARGO) bench --locked --bench rooms
+
+instructions: deps ## How many instructions a packet takes, by valgrind: the figure for busy machines
+	@./.ci/install valgrind:/usr/bin/valgrind
+	$(CARGO) bench --locked --bench speed -- instructions
 
 peers: ## What sealwatch is compared with
 	@./.ci/install tshark:/usr/bin/tshark tcpflow:/usr/bin/tcpflow httpry:/usr/sbin/httpry

@@ -7,8 +7,8 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-/// What slow tools get, in percent of the full size: some of them take a minute for a gigabyte.
-const MOST_FOR_SLOW: u64 = 25;
+/// What slow tools get, in percent of the full size: tshark takes minutes for a gigabyte.
+const MOST_FOR_SLOW: u64 = 10;
 
 /// What a tool took on a capture.
 struct Row<'c> {

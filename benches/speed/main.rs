@@ -11,6 +11,7 @@
 
 mod compare;
 mod instructions;
+mod live;
 mod loops;
 mod measure;
 mod plot;
@@ -19,6 +20,9 @@ mod sums;
 mod tools;
 #[path = "../traffic/mod.rs"]
 mod traffic;
+#[path = "../../tests/support/wire.rs"]
+#[allow(dead_code, unreachable_pub, reason = "tests use more of it")]
+mod wire;
 
 use clap::{Parser, Subcommand};
 use std::fs;
@@ -59,6 +63,8 @@ enum Command {
     Blocks { file: PathBuf },
     /// Count instructions, by valgrind
     Instructions,
+    /// Count what live capture drops, by sealwatch and tcpdump; needs root
+    Live,
 }
 
 fn main() -> Result<(), Problem> {
@@ -74,6 +80,7 @@ fn main() -> Result<(), Problem> {
         Some(Command::Libpcap { file }) => print(loops::libpcap(file)?),
         Some(Command::Blocks { file }) => print(loops::blocks(file)?),
         Some(Command::Instructions) => instructions::table(&arguments.folder),
+        Some(Command::Live) => live::table(&arguments.folder),
     }
 }
 

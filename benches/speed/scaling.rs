@@ -38,7 +38,7 @@ pub(crate) fn flows(rounds: usize, folder: &Path) -> io::Result<String> {
         warm(&capture.file)?;
     }
     let what: Vec<_> = captures.iter().map(|capture| (capture, Vec::new())).collect();
-    let all = in_turns(rounds.min(3), &what)?;
+    let all = in_turns(rounds.div_ceil(3), &what)?;
     let mut table = "**Open connections**, of a million in all\n\n\
                      | open at once | packets | CPU, ns a packet | wall, ns a packet | CPU ÷ 1,000 open | anonymous memory, MiB | bytes each, beyond 1,000 | counts |\n\
                      |--:|--:|--:|--:|--:|--:|--:|---|\n"

@@ -158,7 +158,10 @@ fn summing(command: &mut Command, capture: &Capture, watches: bool) -> io::Resul
 }
 
 fn flowscope(capture: &Capture, watches: bool) -> io::Result<Run> {
-    summing(&mut Command::new(FLOWSCOPE), capture, watches)
+    let mut command = Command::new(FLOWSCOPE);
+    // It is to be told what to take off.
+    command.args(capture.is_tunnelled.then_some("--vxlan"));
+    summing(&mut command, capture, watches)
 }
 
 /// Zeek without its scripts, but for the one that counts.

@@ -135,6 +135,8 @@ pub struct Capture {
     pub file: PathBuf,
     pub packets: u64,
     pub bytes: u64,
+    /// Whether its frames are in VXLAN.
+    pub is_tunnelled: bool,
     pub expected: Expected,
 }
 
@@ -183,5 +185,6 @@ pub fn write(kind: Kind, percent: u64, file: &Path) -> io::Result<Capture> {
         }
     };
     let bytes = out.into_inner()?.metadata()?.len();
-    Ok(Capture { file: file.to_owned(), packets, bytes, expected: traffic.expected() })
+    let (file, is_tunnelled) = (file.to_owned(), kind == Kind::Tunnelled);
+    Ok(Capture { file, packets, bytes, is_tunnelled, expected: traffic.expected() })
 }
