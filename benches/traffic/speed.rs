@@ -91,8 +91,9 @@ impl Kind {
                 ..small
             },
             Self::Flows(open) => {
-                // As many packets a second, however many are open: each thinks the longer.
-                let think = open as u64 * 60_000;
+                // As long as sealwatch remembers connections that are over: most that it knows are
+                // open.
+                let think = 60_000_000_000;
                 Shape {
                     seed: 24,
                     exchanges: 2_000_000 * percent / 100,
