@@ -95,7 +95,11 @@ impl Worker {
 
     /// Notes what was observed, and in which packet.
     fn drain(&mut self, source: usize, packet: u64) {
-        let drained = self.table.consumer().reader.drain();
+        let reader = &mut self.table.consumer().reader;
+        if !reader.has_observed() {
+            return;
+        }
+        let drained = reader.drain();
         self.observations[source].extend(drained.map(|observation| (packet, observation)));
     }
 

@@ -110,6 +110,11 @@ impl S3Reader {
         }
     }
 
+    /// Whether something was observed since the last call of [`drain`](Self::drain).
+    pub fn has_observed(&self) -> bool {
+        !self.observations.is_empty()
+    }
+
     /// What was observed since the last call, in order.
     pub fn drain(&mut self) -> impl Iterator<Item = Observation> {
         self.observations.drain(..)
