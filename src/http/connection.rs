@@ -6,7 +6,7 @@ use super::half::{Half, Otherwise, Start, State, Why};
 use super::head::{self, Guess, Kind};
 use super::pairing::{Pending, Serial};
 use super::resting;
-use super::session::{Connection, Cursor, Http, Session};
+use super::session::{Connection, Cursor, Http, Session, Turned};
 use super::tls::{self, Hello};
 use crate::flow::{Chunk, Consumer, Content, Demand, Folding, Standing, Turn, Unfolding};
 use crate::net::{Direction, FlowKey, Position, Tunnel};
@@ -119,11 +119,22 @@ impl<R: Reader> Session<'_, R> {
             starts_stream,
         };
         self.half().seen = true;
-        let mut rest = bytes;
+        self.goes_on();
+        self.read(&mut cursor, bytes);
+    }
+
+    /// This direction goes on. What the other one said before is read by now, or never: a message is
+    /// not paired behind what may have answered it.
+    fn goes_on(&mut self) {
+        self.connection.halves[self.direction.reverse().index()].turned = None;
+    }
+
+    /// Reads bytes from where `cursor` stands.
+    fn read(&mut self, cursor: &mut Cursor, mut rest: &[u8]) {
         while !rest.is_empty() {
             let taken = match self.half().state {
                 State::Fresh => {
-                    if starts_stream {
+                    if cursor.starts_stream {
                         self.half().state = State::Boundary;
                     } else {
                         self.half().lose(cursor.start.position);
@@ -140,24 +151,24 @@ impl<R: Reader> Session<'_, R> {
                 }
                 State::Hello => self.hello(rest),
                 State::Closed(why) => self.pass_closed(why, rest.len()),
-                State::Boundary => self.at_boundary(&cursor, rest),
-                State::Lost => self.while_lost(&mut cursor, rest),
-                State::Head(otherwise) => self.collect(&mut cursor, otherwise, rest),
+                State::Boundary => self.at_boundary(cursor, rest),
+                State::Lost => self.while_lost(cursor, rest),
+                State::Head(otherwise) => self.collect(cursor, otherwise, rest),
                 State::Body { body, of, doubtful } => {
-                    if self.opens_instead(&cursor, rest, body, of, doubtful) {
+                    if self.opens_instead(cursor, rest, body, of, doubtful) {
                         continue;
                     }
-                    if doubtful && self.gave_way(&cursor, of) {
+                    if doubtful && self.gave_way(cursor, of) {
                         self.lose(cursor.start.position);
                         continue;
                     }
-                    self.walk(body, of, &cursor, rest)
+                    self.walk(body, of, cursor, rest)
                 }
             };
             rest = &rest[taken..];
-            self.half().last_ack = chunk.ack;
             cursor.start.position = cursor.start.position.plus(taken as u64);
             if taken > 0 {
+                self.half().last_ack = cursor.start.ack;
                 cursor.turn = Turn::Continues;
                 cursor.starts_stream = false;
             }
@@ -195,11 +206,13 @@ impl<R: Reader> Session<'_, R> {
 
     /// Adds bytes to the head that is being collected, and reads it when it is complete.
     fn collect(&mut self, cursor: &mut Cursor, otherwise: Otherwise, rest: &[u8]) -> usize {
-        let (mut partial, scanned) = {
+        let (mut partial, scanned, turned) = {
             let half = self.half();
-            (std::mem::take(&mut half.partial), half.scanned)
+            (std::mem::take(&mut half.partial), half.scanned, half.turned.take())
         };
         let held = partial.len();
+        // Where a turn is taken right here, it is taken nowhere before.
+        let turned = turned.filter(|_| cursor.turn == Turn::Continues);
         let found = if held == 0 {
             head::find_end(rest, 0)
         } else {
@@ -216,7 +229,7 @@ impl<R: Reader> Session<'_, R> {
                     || !self.promising(guess, head.bytes)
                     || !self.read_head(guess, head)
                 {
-                    return self.reject(cursor, otherwise, bytes, held);
+                    return self.reject(cursor, otherwise, bytes, held, turned);
                 }
                 cursor.turn = Turn::Continues;
                 head.bytes.len() - held
@@ -226,13 +239,18 @@ impl<R: Reader> Session<'_, R> {
                     || !self.promising(guess, bytes)
                     || self.is_too_long(bytes.len())
                 {
-                    return self.reject(cursor, otherwise, bytes, held);
+                    return self.reject(cursor, otherwise, bytes, held, turned);
                 }
                 let scanned = found.err().unwrap_or(0);
                 if held == 0 {
                     partial = rest.to_vec();
                 }
                 let half = self.half();
+                half.turned = turned;
+                if held > 0 && cursor.turn != Turn::Continues {
+                    let (cursor, last_ack) = (*cursor, half.last_ack);
+                    half.turned = Some(Box::new(Turned { behind: held, cursor, last_ack }));
+                }
                 half.partial = partial;
                 half.scanned = scanned;
                 rest.len()
@@ -265,19 +283,22 @@ impl<R: Reader> Session<'_, R> {
     }
 
     /// The collected bytes are no head. `held` of them came with earlier chunks; of the rest
-    /// nothing is taken, so that it is read again as what it is.
+    /// nothing is taken, so that it is read again as what it is. So is a segment that began among
+    /// those and may still go on: whether it came in one piece must not matter.
     fn reject(
         &mut self,
         cursor: &mut Cursor,
         otherwise: Otherwise,
         bytes: &[u8],
         held: usize,
+        turned: Option<Box<Turned>>,
     ) -> usize {
         if held == 0 {
             // The same place is not tried twice.
             cursor.turn = Turn::Continues;
         }
-        let n = held as u64;
+        let behind = turned.as_ref().map_or(held, |turned| turned.behind);
+        let n = behind as u64;
         let start = self.half().start;
         match otherwise {
             Otherwise::NotHttp if self.is_http(bytes) => {
@@ -297,6 +318,7 @@ impl<R: Reader> Session<'_, R> {
                 if let State::Closed(why) = self.half().state {
                     self.pass_closed(why, held);
                 }
+                return 0;
             }
             Otherwise::Broken | Otherwise::Instead => {
                 self.lose(start.position);
@@ -311,6 +333,10 @@ impl<R: Reader> Session<'_, R> {
                 self.http.counts.body_bytes += n;
                 self.connection.pending.add_response_body(of, n);
             }
+        }
+        if let Some(mut turned) = turned {
+            self.half().last_ack = turned.last_ack;
+            self.read(&mut turned.cursor, &bytes[behind..held]);
         }
         0
     }
@@ -363,6 +389,7 @@ impl<R: Reader> Session<'_, R> {
 
     /// Bytes went by that nobody wanted to see.
     fn passed(&mut self, n: u64, chunk: &Chunk<'_>) {
+        self.goes_on();
         // What they tell beside themselves counts whether they are looked at or not.
         (self.half().seen, self.half().last_ack) = (true, chunk.ack);
         match self.half().state {
@@ -383,6 +410,7 @@ impl<R: Reader> Session<'_, R> {
 
     /// Bytes are missing.
     fn gap(&mut self, n: u64, position: Position) {
+        self.goes_on();
         self.half().gap_end = Some(position.plus(n));
         let state = self.half().state;
         match state {
@@ -405,6 +433,7 @@ impl<R: Reader> Session<'_, R> {
     /// Gives up the head that is being collected, if one is.
     fn give_up_head(&mut self) {
         let half = self.half();
+        half.turned = None;
         let state = half.state;
         let end = half.start.position.plus(half.partial.len() as u64);
         match state {

@@ -2,6 +2,7 @@
 
 use super::body::Body;
 use super::pairing::Serial;
+use super::session::Turned;
 use crate::net::{Position, Timestamp};
 
 /// Where a direction stands.
@@ -79,6 +80,8 @@ pub(super) struct Half {
     /// The bytes of a head that is not complete, and how far they were searched for its end.
     pub(super) partial: Vec<u8>,
     pub(super) scanned: usize,
+    /// The latest segment within it that takes its turn, unless the other direction went on since.
+    pub(super) turned: Option<Box<Turned>>,
     pub(super) start: Start,
     /// Where the place was lost, until the next message that settles it.
     pub(super) hole: Option<Position>,
@@ -98,6 +101,7 @@ impl Half {
             state: State::Fresh,
             partial: Vec::new(),
             scanned: 0,
+            turned: None,
             start: Start {
                 position: Position::origin(crate::net::Seq(0)),
                 time: Timestamp::from_nanos(0),
@@ -117,6 +121,7 @@ impl Half {
         self.start = start;
         self.partial = Vec::new();
         self.scanned = 0;
+        self.turned = None;
     }
 
     /// Begins to read the first message of TLS, of which `held` came before.

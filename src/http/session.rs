@@ -67,7 +67,7 @@ pub(super) struct Session<'a, R: Reader> {
 }
 
 /// Where in a chunk the reading stands.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Cursor {
     pub(super) start: Start,
     /// At the first byte of a segment: whether its sender takes its turn. Elsewhere: no.
@@ -75,6 +75,17 @@ pub(super) struct Cursor {
     /// The most that its sender is known to have received before.
     pub(super) had: Option<Position>,
     pub(super) starts_stream: bool,
+}
+
+/// A segment that takes its turn and was taken for more of a head that began before: where to read
+/// it from, should that turn out to be no head.
+#[derive(Debug)]
+pub(super) struct Turned {
+    /// How many bytes of the head came before it.
+    pub(super) behind: usize,
+    pub(super) cursor: Cursor,
+    /// [`Half::last_ack`] when it came.
+    pub(super) last_ack: Option<Position>,
 }
 
 impl<R: Reader> Session<'_, R> {

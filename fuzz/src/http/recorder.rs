@@ -14,8 +14,6 @@ pub(super) enum Event {
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
     pub(super) events: Vec<Event>,
-    /// Whether a body may have gone on until its direction ended.
-    pub(super) endless: bool,
     requests: usize,
     responses: usize,
     client: Option<Peers>,
@@ -54,8 +52,6 @@ impl Reader for Recorder {
         assert!(head.status >= 200 || head.status == 101, "an interim response: {head:?}");
         let fields = head.headers.iter().count();
         let answers = request.copied();
-        let framed = ["content-length", "transfer-encoding"];
-        self.endless |= !framed.iter().any(|name| head.headers.first(name).is_some());
         self.events.push(Event::Response { status: head.status, fields, answers });
         self.responses += 1;
         self.responses - 1
