@@ -56,6 +56,7 @@ pub fn run(data: &[u8]) {
         let mut tapped = wire::tap(&mut tape, &said);
         let earlier = || connections.iter().any(|(_, earlier)| !earlier.clean);
         tapped.disturbed = same_ports && number > 0 && (!tapped.clean || earlier());
+        tapped.forgotten &= have_pauses(count, same_ports);
         connections.push((said, tapped));
     }
     let frames = frames(&connections, options);
@@ -90,6 +91,11 @@ fn ends(number: usize, options: u8) -> (Endpoint, Endpoint) {
     (Endpoint::new(address(1 + number as u8 % 2 * 4), port), Endpoint::new(address(3), 80))
 }
 
+/// Whether connections pause: a pause of one would delay what is under way on others.
+fn have_pauses(connections: usize, same_ports: bool) -> bool {
+    same_ports || connections == 1
+}
+
 /// The packets of all connections, in the order in which they are captured.
 fn frames(connections: &[(Said, Tapped)], options: u8) -> Vec<Frame> {
     let in_turns = options & Options::SAME_PORTS == 0;
@@ -101,8 +107,7 @@ fn frames(connections: &[(Said, Tapped)], options: u8) -> Vec<Frame> {
     if in_turns {
         captured.sort_by_key(|(_, captured)| captured.key);
     }
-    // A pause of one connection would delay what is under way on others.
-    let pauses = !in_turns || connections.len() == 1;
+    let pauses = have_pauses(connections.len(), !in_turns);
     let mut time = BEGIN;
     let mut frames = Vec::new();
     for (number, captured) in captured {

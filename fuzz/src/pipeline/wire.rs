@@ -10,6 +10,9 @@ const MAX_FAULTS: usize = 24;
 /// How far a packet is delayed at most, in packets of its connection: together with those that
 /// faults add, less than is waited for.
 const MAX_DELAY: usize = 12;
+/// A connection that was silent for longer before it carried data is forgotten, seconds
+/// (`idle_empty_nanos` of the flow room's limits).
+const REMEMBERED: i64 = 60;
 
 /// What a fault's first byte says, by its remainder. The second says to which packet, as a part of
 /// 256, the third how much.
@@ -64,6 +67,9 @@ pub struct Tapped {
     pub missing: [Vec<Range<u64>>; 2],
     /// Nothing was lost.
     pub clean: bool,
+    /// It was silent for so long before it carried data that its handshake is forgotten: what comes
+    /// then is joined.
+    pub forgotten: bool,
     /// There were connections on the same ports before, and something of them or of this was lost.
     pub disturbed: bool,
 }
@@ -89,7 +95,8 @@ pub fn tap(tape: &mut Tape<'_>, said: &Said) -> Tapped {
     tap.pause_between();
     let missing = [true, false].map(|from_client| tap.missing(said, from_client));
     let clean = !tap.lost && missing.iter().all(Vec::is_empty);
-    Tapped { captured: tap.captured, missing, clean, disturbed: false }
+    let forgotten = tap.is_forgotten();
+    Tapped { captured: tap.captured, missing, clean, forgotten, disturbed: false }
 }
 
 impl Tapped {
@@ -228,6 +235,14 @@ impl Tap {
                 self.captured[at].pause = 0;
             }
         }
+    }
+
+    /// Whether the silence before its data is long.
+    fn is_forgotten(&self) -> bool {
+        let is_bare =
+            |captured: &&Captured| captured.packet.payload.is_empty() && captured.cut == 0;
+        let bare = self.captured.iter().take_while(is_bare).count();
+        self.captured.iter().take(bare + 1).any(|captured| captured.pause >= REMEMBERED)
     }
 
     /// What is in no packet, or cut off in one: that may have counted first.
