@@ -184,6 +184,25 @@ fn after_a_loss_a_request_looks_like_one_also_where_it_comes_in_pieces() {
 }
 
 #[test]
+fn what_is_left_of_a_body_behind_a_loss_is_no_beginning_of_the_next_request() {
+    let script = Script::opened().lose().c(put("/1", 6, "")).lose().s(ok("0", "")).c("GET /f");
+    let script = script.s(ok("1", "")).c(get("/2")).s(ok("2", ""));
+    assert_eq!(script.hear(), ["- 1(0)", "/2(0) 2(0)"]);
+}
+
+#[test]
+fn what_may_be_a_body_or_the_next_request_is_neither() {
+    // The first answer may be to a request that was sent before the capture: it is not known whether
+    // the body was refused.
+    let expect = put("/2", 2, "Expect: 100-continue\r\n");
+    let script = Script::joined().c(get("/1")).c(expect).s(ok("1", "")).s(ok("2", ""));
+    let script = script.c(put("/3", 0, "")).s(ok("3", "")).c(get("/4")).s(ok("4", ""));
+    let heard = script.hear();
+    assert!(heard.iter().all(|one| !one.starts_with("/3")), "{heard:?}");
+    assert!(heard.iter().any(|one| one.starts_with("/4")), "{heard:?}");
+}
+
+#[test]
 fn one_side_only() {
     let script = Script::opened().c(get("/1")).s(ok("1", "abc")).c(get("/2")).s(ok("2", ""));
     assert_eq!(script.hear_one_side(true), ["/1(0) -", "/2(0) -"]);

@@ -153,12 +153,24 @@ impl<R: Reader> Session<'_, R> {
                 State::Closed(why) => self.pass_closed(why, rest.len()),
                 State::Boundary => self.at_boundary(cursor, rest),
                 State::Lost => self.while_lost(cursor, rest),
-                State::Head(otherwise) => self.collect(cursor, otherwise, rest),
+                State::Head(otherwise) => {
+                    if self.begins_anew(cursor, otherwise, rest) {
+                        let held = std::mem::take(&mut self.half().partial);
+                        self.reject(cursor, otherwise, &held, held.len(), None);
+                        continue;
+                    }
+                    self.collect(cursor, otherwise, rest)
+                }
                 State::Body { body, of, doubtful } => {
                     if self.opens_instead(cursor, rest, body, of, doubtful) {
                         continue;
                     }
                     if doubtful && self.gave_way(cursor, of) {
+                        self.lose(cursor.start.position);
+                        continue;
+                    }
+                    if doubtful && self.may_be_either(cursor, rest, of) {
+                        cursor.turn = Turn::Continues;
                         self.lose(cursor.start.position);
                         continue;
                     }

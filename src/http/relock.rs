@@ -112,6 +112,26 @@ impl<R: Reader> Session<'_, R> {
         true
     }
 
+    /// Whether a message begins here rather than that the first line of one goes on, which was begun
+    /// on its first bytes alone.
+    pub(super) fn begins_anew(&self, cursor: &Cursor, otherwise: Otherwise, rest: &[u8]) -> bool {
+        let held = &self.connection.halves[self.direction.index()].partial;
+        cursor.turn == Turn::Opens
+            && otherwise.is_doubted()
+            && !held.is_empty()
+            && memchr::memchr(b'\n', held).is_none()
+            && self.may_open_message(cursor, rest)
+    }
+
+    /// Whether nobody can tell if this is the body of a request or the next request: whether that was
+    /// answered is not known, and this looks like one.
+    pub(super) fn may_be_either(&mut self, cursor: &Cursor, rest: &[u8], of: Serial) -> bool {
+        cursor.turn == Turn::Opens
+            && self.kind() == Some(Kind::Request)
+            && !self.connection.pending.remembers(of)
+            && self.may_open_message(cursor, rest)
+    }
+
     /// Whether something else than the body of a request was sent after it and not captured: what
     /// comes now was sent after an answer that leaves the body no reason to come.
     pub(super) fn gave_way(&mut self, cursor: &Cursor, of: Serial) -> bool {

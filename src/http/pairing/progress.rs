@@ -31,6 +31,11 @@ impl<Q, P> Pending<Q, P> {
         }
     }
 
+    /// Whether `serial` was not given on.
+    pub(in crate::http) fn remembers(&self, serial: Serial) -> bool {
+        self.index(serial).is_some()
+    }
+
     /// More body bytes of the request.
     pub(in crate::http) fn add_request_body(&mut self, serial: Serial, bytes: u64) {
         add_body(self.entry(serial).and_then(|entry| entry.request.as_mut()), bytes);
