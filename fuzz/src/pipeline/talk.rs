@@ -107,6 +107,16 @@ pub struct Said {
     pub pipelined: bool,
 }
 
+impl Said {
+    /// How much the client had received when it sent what begins at `place`.
+    pub fn had(&self, place: u64) -> Option<u32> {
+        let seq = self.conversation.isn[0].wrapping_add(1).wrapping_add(place as u32);
+        let is_there = |packet: &&Packet| packet.from_client && packet.seq == seq;
+        let sent = self.conversation.packets.iter().filter(is_there);
+        sent.filter(|packet| !packet.payload.is_empty()).find_map(|packet| packet.ack)
+    }
+}
+
 /// Talks as the script says; exchanges are numbered from `first` on. What is not the first
 /// connection of its endpoints, is seen from its `handshake` on.
 pub fn talk(tape: &mut Tape<'_>, first: usize, handshake: bool) -> Said {

@@ -18,7 +18,8 @@
 //! that was captured whole, at the latest.
 //!
 //! Not asked for is what nobody can tell who joined a connection later: that text in a body is no
-//! message, and which request is answered first where several were under way. Nor the former where
+//! message, and which request is answered first where several were under way. (Behind a loss of
+//! requests, too, this is known only of a client that was seen to pipeline before.) Nor the former where
 //! more than a little was lost: when the head of a PUT, the answer before it, and the
 //! acknowledgement of that are all missing, the `100 Continue` that follows is not known for one,
 //! and the body behind it may open a turn.
@@ -58,7 +59,7 @@ pub(super) fn check(connections: &[(Said, Tapped)], frames: &[Frame], outcome: &
     for (said, tapped) in connections {
         for (at, (truth, facts)) in said.conversation.truth.iter().zip(&said.facts).enumerate() {
             match by_id.get(&truth.id) {
-                Some(_) if said.joined && said.pipelined => {}
+                Some(_) if at < unknowable(said, tapped) => {}
                 Some((heard, record)) => check_pair(truth, facts, tapped, heard, record),
                 None => check_missed(said, tapped, at, outcome, &heard),
             }
@@ -67,13 +68,12 @@ pub(super) fn check(connections: &[(Said, Tapped)], frames: &[Frame], outcome: &
     outcome.records.iter().for_each(|record| check_modes(connections, record));
 }
 
-/// What was heard; requests and answers each by themselves, where a connection that was joined
-/// pipelines: nobody can tell whether the first answer there is to the first request that was
-/// captured, or to one that was sent before.
+/// What was heard; requests and answers each by themselves, where they are [`unknowable`].
 fn apart(connections: &[(Said, Tapped)], heard: &[Heard]) -> Vec<Heard> {
-    let unknowable = connections.iter().filter(|(said, _)| said.joined && said.pipelined);
-    let ids: HashSet<String> = unknowable
-        .flat_map(|(said, _)| said.conversation.truth.iter().map(|truth| truth.id.to_string()))
+    let ids: HashSet<String> = connections
+        .iter()
+        .flat_map(|(said, tapped)| &said.conversation.truth[..unknowable(said, tapped)])
+        .map(|truth| truth.id.to_string())
         .collect();
     let halves = |one: &Heard| match (&one.target, &one.answer) {
         (Some(_), Some(answer)) if ids.contains(answer) => {
@@ -82,6 +82,30 @@ fn apart(connections: &[(Said, Tapped)], heard: &[Heard]) -> Vec<Heard> {
         _ => vec![one.clone()],
     };
     heard.iter().flat_map(halves).collect()
+}
+
+/// Of how many exchanges, from the first on, nobody can tell which request was answered. Where a
+/// connection that was joined pipelines, whether the first answer is to the first request that was
+/// captured, or to one that was sent before. Where requests were lost, the same, until the client was
+/// seen to pipeline: before, it is taken to take turns.
+fn unknowable(said: &Said, tapped: &Tapped) -> usize {
+    let truth = &said.conversation.truth;
+    if said.joined && said.pipelined {
+        return truth.len();
+    }
+    let [asked, answered] = &tapped.missing;
+    let shown = truth.windows(2).position(|pair| {
+        let [(from, _), (second, to)] = [pair[0].request_head, pair[1].request_head];
+        said.had(from) == said.had(second)
+            && !asked.iter().any(|range| overlaps(range, &(from..to)))
+            && !answered.iter().any(|range| range.start < pair[0].response_head.0)
+    });
+    let shown = shown.map_or(truth.len(), |first| first + 1);
+    let end = truth.get(shown).map_or(u64::MAX, |truth| truth.request_head.0);
+    let lost = said.framing[0]
+        .iter()
+        .any(|span| span.start < end && asked.iter().any(|range| overlaps(range, span)));
+    if said.pipelined && lost { shown } else { 0 }
 }
 
 fn id(heard: &Heard) -> Option<usize> {
@@ -195,7 +219,7 @@ fn check_missed(said: &Said, tapped: &Tapped, at: usize, outcome: &Outcome, hear
     let apart = heard.iter().any(|one| one.target == asked)
         && heard.iter().any(|one| id(one) == Some(truth.id));
     // Where answers cannot be paired, whether a refused body comes is not known either.
-    let unknowable = said.joined && said.pipelined;
+    let unknowable = at < unknowable(said, tapped);
     assert!(loss || apart || unknowable, "missed silently: {} {ledger:?}", tell());
     let whole = |at: usize| (0..2).all(|end| !lost(end, &said.facts[at].spans[end]));
     if !said.pipelined && at > 0 {
