@@ -703,3 +703,11 @@ fn a_refused_body_gives_way_though_the_end_of_the_refusal_was_not_captured() {
         .s(ok("3", ""));
     assert_eq!(script.hear(), ["/1(0) no(?)", "/2(0) 2(0)", "/3(0) 3(0)"]);
 }
+
+#[test]
+fn a_refused_body_gives_way_though_the_refusal_was_lost_where_the_connection_was_joined() {
+    let expect = put("/1", 100, "Expect: 100-continue\r\n");
+    let script = Script::joined().c(expect).lose().s(ok("1", "")).s("rest of its body");
+    let script = script.c(get("/2")).s(ok("2", "")).c(get("/3")).s(ok("3", ""));
+    assert_eq!(script.hear(), ["/1(0) -", "/2(0) 2(0)", "/3(0) 3(0)"]);
+}

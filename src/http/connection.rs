@@ -137,7 +137,7 @@ impl<R: Reader> Session<'_, R> {
                     if cursor.starts_stream {
                         self.half().state = State::Boundary;
                     } else {
-                        self.half().lose(cursor.start.position);
+                        self.join(cursor.start.position);
                     }
                     continue;
                 }
@@ -185,6 +185,16 @@ impl<R: Reader> Session<'_, R> {
                 cursor.starts_stream = false;
             }
         }
+    }
+
+    /// The first bytes that were captured of a direction, which are not its first: what the other end
+    /// had not received before is missing.
+    fn join(&mut self, position: Position) {
+        let heard = self.connection.halves[self.direction.reverse().index()].last_ack;
+        let from = heard.filter(|heard| *heard < position);
+        let half = self.half();
+        half.gap_end = from.and(Some(position)).or(half.gap_end);
+        half.lose(from.unwrap_or(position));
     }
 
     fn at_boundary(&mut self, cursor: &Cursor, rest: &[u8]) -> usize {
