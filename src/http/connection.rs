@@ -3,10 +3,10 @@
 use super::Reader;
 use super::body::{Body, Stop};
 use super::half::{Half, Otherwise, Start, State, Why};
-use super::head::{self, Guess, Kind};
+use super::head::{self, Guess};
 use super::pairing::{Pending, Serial};
 use super::resting;
-use super::session::{Connection, Cursor, Http, Session, Turned};
+use super::session::{Connection, Cursor, Http, Session};
 use super::tls::{self, Hello};
 use crate::flow::{Chunk, Consumer, Content, Demand, Folding, Standing, Turn, Unfolding};
 use crate::net::{Direction, FlowKey, Position, Tunnel};
@@ -130,7 +130,7 @@ impl<R: Reader> Session<'_, R> {
     }
 
     /// Reads bytes from where `cursor` stands.
-    fn read(&mut self, cursor: &mut Cursor, mut rest: &[u8]) {
+    pub(super) fn read(&mut self, cursor: &mut Cursor, mut rest: &[u8]) {
         while !rest.is_empty() {
             let taken = match self.half().state {
                 State::Fresh => {
@@ -224,156 +224,6 @@ impl<R: Reader> Session<'_, R> {
         }
         self.pass_lost(rest.len() as u64);
         rest.len()
-    }
-
-    /// Adds bytes to the head that is being collected, and reads it when it is complete.
-    fn collect(&mut self, cursor: &mut Cursor, otherwise: Otherwise, rest: &[u8]) -> usize {
-        let (mut partial, scanned, turned) = {
-            let half = self.half();
-            (std::mem::take(&mut half.partial), half.scanned, half.turned.take())
-        };
-        let held = partial.len();
-        // Where a turn is taken right here, it is taken nowhere before.
-        let turned = turned.filter(|_| cursor.turn == Turn::Continues);
-        let found = if held == 0 {
-            head::find_end(rest, 0)
-        } else {
-            partial.extend_from_slice(rest);
-            head::find_end(&partial, scanned)
-        };
-        let bytes: &[u8] = if held == 0 { rest } else { &partial };
-        let guess = head::guess(found.map_or(bytes, |head| head.bytes));
-        match found {
-            // What HTTP/2 begins with looks like a whole head before it is all there.
-            Ok(head) if guess != Guess::Undecided || head::guess(bytes) != guess => {
-                if self.is_too_long(head.bytes.len())
-                    || !still_opens(otherwise, bytes)
-                    || !self.promising(guess, head.bytes)
-                    || !self.read_head(guess, head)
-                {
-                    return self.reject(cursor, otherwise, bytes, held, turned);
-                }
-                cursor.turn = Turn::Continues;
-                head.bytes.len() - held
-            }
-            found => {
-                if !still_opens(otherwise, bytes)
-                    || !self.promising(guess, bytes)
-                    || self.is_too_long(bytes.len())
-                {
-                    return self.reject(cursor, otherwise, bytes, held, turned);
-                }
-                let scanned = found.err().unwrap_or(0);
-                if held == 0 {
-                    partial = rest.to_vec();
-                }
-                let half = self.half();
-                half.turned = turned;
-                if held > 0 && cursor.turn != Turn::Continues {
-                    let (cursor, last_ack) = (*cursor, half.last_ack);
-                    half.turned = Some(Box::new(Turned { behind: held, cursor, last_ack }));
-                }
-                half.partial = partial;
-                half.scanned = scanned;
-                rest.len()
-            }
-        }
-    }
-
-    /// Whether a head of so many bytes is longer than any that is read.
-    fn is_too_long(&mut self, bytes: usize) -> bool {
-        let too_long = bytes > self.http.limits.max_head_bytes;
-        self.http.counts.heads_too_long += u64::from(too_long);
-        too_long
-    }
-
-    /// Whether a head that begins as `guess` says may be one by its first line, as far as that is there. (Lines that follow may
-    /// fold; what a first line would become by that, does not count: RFC 9112 §5.2 is about fields.)
-    fn promising(&self, guess: Guess, bytes: &[u8]) -> bool {
-        match (guess, self.kind()) {
-            (Guess::Undecided, _) => true,
-            (Guess::Http(kind), expected) => {
-                // What was whole before is not read again with every byte that follows.
-                let scanned = self.connection.halves[self.direction.index()].scanned;
-                let known =
-                    bytes.get(..scanned).is_some_and(|b| memchr::memchr(b'\n', b).is_some());
-                expected.is_none_or(|expected| expected == kind)
-                    && (known || head::first_line_fits(kind, bytes))
-            }
-            _ => false,
-        }
-    }
-
-    /// The collected bytes are no head. `held` of them came with earlier chunks; of the rest
-    /// nothing is taken, so that it is read again as what it is. So is a segment that began among
-    /// those and may still go on: whether it came in one piece must not matter.
-    fn reject(
-        &mut self,
-        cursor: &mut Cursor,
-        otherwise: Otherwise,
-        bytes: &[u8],
-        held: usize,
-        turned: Option<Box<Turned>>,
-    ) -> usize {
-        if held == 0 {
-            // The same place is not tried twice.
-            cursor.turn = Turn::Continues;
-        }
-        let behind = turned.as_ref().map_or(held, |turned| turned.behind);
-        let n = behind as u64;
-        let start = self.half().start;
-        match otherwise {
-            Otherwise::NotHttp if self.is_http(bytes) => {
-                self.lose(start.position);
-                self.pass_lost(n);
-            }
-            Otherwise::NotHttp => {
-                self.close_half(match head::guess(bytes) {
-                    Guess::Tls => {
-                        self.half().greet(&bytes[..held]);
-                        return 0;
-                    }
-                    Guess::Http2 => Why::Http2,
-                    _ if self.other_half_is_http2() => Why::Http2,
-                    _ => Why::Other,
-                });
-                if let State::Closed(why) = self.half().state {
-                    self.pass_closed(why, held);
-                }
-                return 0;
-            }
-            Otherwise::Broken | Otherwise::Instead => {
-                self.lose(start.position);
-                self.pass_lost(n);
-            }
-            Otherwise::StillLost { .. } => {
-                self.half().state = State::Lost;
-                self.pass_lost(n);
-            }
-            Otherwise::Content(of) => {
-                self.half().state = State::Body { body: Body::UntilClose, of, doubtful: false };
-                self.http.counts.body_bytes += n;
-                self.connection.pending.add_response_body(of, n);
-            }
-        }
-        if let Some(mut turned) = turned {
-            self.half().last_ack = turned.last_ack;
-            self.read(&mut turned.cursor, &bytes[behind..held]);
-        }
-        0
-    }
-
-    /// Whether the first bytes of a direction, which are no head, are still of an HTTP connection:
-    /// they began like a head, or the other direction is HTTP and these are nothing else that is
-    /// known.
-    fn is_http(&mut self, bytes: &[u8]) -> bool {
-        let none_else = !matches!(head::guess(bytes), Guess::Tls | Guess::Http2);
-        self.shows_http(bytes) || (self.connection.client.is_some() && none_else)
-    }
-
-    fn other_half_is_http2(&self) -> bool {
-        let other = &self.connection.halves[self.direction.reverse().index()];
-        other.state == State::Closed(Why::Http2)
     }
 
     /// Adds bytes to the first message of TLS, until that has said with whom, or that it does not.
@@ -518,13 +368,4 @@ impl<R: Reader> Session<'_, R> {
             _ => Demand::Look,
         }
     }
-}
-
-/// Whether a head that was begun on its first bytes alone, which may have been few, is one by all
-/// that there are now: else it would depend on how segments are cut what is taken for a message.
-fn still_opens(otherwise: Otherwise, bytes: &[u8]) -> bool {
-    let asks = otherwise != Otherwise::StillLost { asks: false };
-    !otherwise.is_doubted()
-        || (asks && head::may_open(Kind::Request, bytes))
-        || head::may_open(Kind::Response, bytes)
 }

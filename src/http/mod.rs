@@ -8,6 +8,7 @@
 //! Knows nothing of S3 or metrics.
 
 mod body;
+mod collect;
 mod connection;
 mod counts;
 mod faulty;
