@@ -40,16 +40,24 @@ impl Pool {
         size: usize,
         fill: impl FnOnce(&mut [u8]) -> Result<usize, E>,
     ) -> Result<(Block, usize), E> {
-        // Those that were given away first come back first.
-        let free = self.0.front_mut().and_then(|block| Arc::get_mut(&mut block.0)).is_some();
-        let recycled = if free { self.0.pop_front() } else { None };
-        let mut block = recycled.unwrap_or_else(|| Block(Arc::default()));
-        let Some(bytes) = Arc::get_mut(&mut block.0) else { unreachable!("it was free") };
+        let mut bytes = self.take_free().unwrap_or_default();
         if bytes.len() < size {
             bytes.resize(size, 0);
         }
-        let filled = fill(bytes)?;
-        Ok((block, filled))
+        let filled = fill(&mut bytes)?;
+        Ok((Block(Arc::new(bytes)), filled))
+    }
+
+    /// The first that was given back, if nobody looks at it: those that were given away first come
+    /// back first.
+    fn take_free(&mut self) -> Option<Vec<u8>> {
+        match Arc::try_unwrap(self.0.pop_front()?.0) {
+            Ok(bytes) => Some(bytes),
+            Err(used) => {
+                self.0.push_front(Block(used));
+                None
+            }
+        }
     }
 
     /// Takes a block back, which others may still look at; not one of more than `size` bytes, as few
