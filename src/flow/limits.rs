@@ -1,7 +1,5 @@
 //! Bounds and time-outs of connections.
 
-use super::roster::Worth;
-
 const SECOND: u64 = 1_000_000_000;
 
 /// Bounds and time-outs. All times are packet time, in nanoseconds.
@@ -46,12 +44,12 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// How long a connection that rests and is worth so much is silent before it may be over.
-    pub(super) fn rest_nanos(&self, worth: Worth) -> u64 {
-        match worth {
-            Worth::Empty => self.idle_empty_nanos.min(self.linger_nanos),
-            Worth::Over => self.linger_nanos,
-            Worth::Unknown | Worth::Wanted => self.idle_nanos,
+    /// How long a connection may be silent before nothing of it comes any more.
+    pub(super) const fn silence(&self, has_ended: bool, carried_data: bool) -> u64 {
+        match (has_ended, carried_data) {
+            (true, _) => self.linger_nanos,
+            (false, true) => self.idle_nanos,
+            (false, false) => self.idle_empty_nanos,
         }
     }
 

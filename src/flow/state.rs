@@ -3,6 +3,7 @@
 use super::Limits;
 use super::embryo::Embryo;
 use super::flow::Flow;
+use super::roster::Worth;
 use crate::net::Timestamp;
 
 /// A connection, as far as it has come.
@@ -44,12 +45,7 @@ pub(super) enum Age {
 /// `haste` shortens the times.
 pub(super) fn age<T>(flow: &Flow<T>, limits: &Limits, haste: u64, now: Timestamp) -> Age {
     let silent = now.nanos_since(flow.last);
-    let forgotten_after = match flow.ended_at {
-        Some(_) => limits.linger_nanos,
-        None if flow.carried_data => limits.idle_nanos,
-        None => limits.idle_empty_nanos,
-    };
-    if silent > forgotten_after / haste {
+    if silent > limits.silence(flow.ended_at.is_some(), flow.carried_data) / haste {
         Age::Forgotten
     } else if flow.ended_at.is_some() && flow.connection.is_some() && silent > limits.reset_nanos {
         Age::Ended
@@ -61,8 +57,16 @@ pub(super) fn age<T>(flow: &Flow<T>, limits: &Limits, haste: u64, now: Timestamp
 impl Folded {
     /// `haste` shortens the times.
     pub(super) fn age(&self, limits: &Limits, haste: u64, now: Timestamp) -> Age {
-        let forgotten_after = if self.has_ended { limits.linger_nanos } else { limits.idle_nanos };
-        let over = now.nanos_since(self.last) > forgotten_after / haste;
+        let over = now.nanos_since(self.last) > limits.silence(self.has_ended, true) / haste;
         if over { Age::Forgotten } else { Age::Alive }
+    }
+}
+
+/// How long a connection that rests and is worth so much is silent before it may be over.
+pub(super) fn shortest_silence(limits: &Limits, worth: Worth) -> u64 {
+    match worth {
+        Worth::Empty => limits.silence(false, false).min(limits.silence(true, false)),
+        Worth::Over => limits.silence(true, true),
+        Worth::Unknown | Worth::Wanted => limits.silence(false, true),
     }
 }

@@ -5,7 +5,7 @@ use super::flow::{Context, Flow, Passed, Verdict};
 use super::fold::Folding;
 use super::list::Id;
 use super::roster::{Look, Pulse, Roster, Worth};
-use super::state::{Age, Folded, State, age};
+use super::state::{Age, Folded, State, age, shortest_silence};
 use super::stream::Holdings;
 use super::{Consumer, Counts, Limits};
 use crate::decode::Segment;
@@ -323,7 +323,7 @@ impl<C: Consumer> FlowTable<C> {
             // The shortest time-out: connections behind the first that is not due cannot be over. Not
             // shortened: a full table would be looked through many times a second.
             self.look_at_due(worth, Pulse::Awake, self.limits.reset_nanos, haste, now);
-            let resting = self.limits.rest_nanos(worth) / haste + self.limits.reset_nanos;
+            let resting = shortest_silence(&self.limits, worth) / haste + self.limits.reset_nanos;
             self.look_at_due(worth, Pulse::Resting, resting, haste, now);
         }
     }
