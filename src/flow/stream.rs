@@ -1,7 +1,7 @@
 //! One direction of a connection: what was given, what is held, what was acknowledged.
 
 use super::fold::{Folding, Unfolding};
-use super::{Counts, Turn};
+use super::{Counts, Demand, Turn};
 use crate::net::{Direction, Position, Seq, Timestamp};
 use crate::queue::give_back;
 use std::collections::VecDeque;
@@ -341,6 +341,15 @@ impl Stream {
             self.acked.filter(|acked| (1..=MAX_OVERTAKEN).contains(&position.since(*acked)));
         self.may_begin_later = overtaken.is_some();
         self.next = Some(overtaken.unwrap_or(position));
+    }
+
+    /// Notes what is wanted of it from `next` on.
+    pub(super) fn heed(&mut self, demand: Demand, next: Position) {
+        match demand {
+            Demand::Look => {}
+            Demand::Skip(n) => self.skip_to = next.plus(n),
+            Demand::Nothing => self.blind = true,
+        }
     }
 
     /// Whether bytes at `from` to `to` may be kept as a number only.

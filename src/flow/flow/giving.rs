@@ -2,7 +2,7 @@
 
 use super::{BOTH, Context, Flow, pair};
 use crate::flow::stream::{Held, HeldContent};
-use crate::flow::{Chunk, Consumer, Content, Demand, Turn};
+use crate::flow::{Chunk, Consumer, Content, Turn};
 use crate::net::{Direction, Position, Timestamp};
 
 /// What comes with bytes.
@@ -84,11 +84,7 @@ impl<T> Flow<T> {
             cx.counts.gap_bytes += length;
         }
         let chunk = Chunk { direction, position, time, ack, content };
-        match cx.consumer.chunk(connection, cx.key, chunk) {
-            Demand::Look => {}
-            Demand::Skip(n) => stream.skip_to = next.plus(n),
-            Demand::Nothing => stream.blind = true,
-        }
+        stream.heed(cx.consumer.chunk(connection, cx.key, chunk), next);
         self.end_if_reached(cx, direction);
     }
 

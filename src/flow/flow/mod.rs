@@ -192,16 +192,12 @@ impl<T> Flow<T> {
         let [stream, other] = pair(&mut self.streams, direction);
         // A repeated segment carries a newer acknowledgement than when it was first sent.
         let is_new = stream.highest.is_none_or(|highest| position >= highest);
-        if is_new && other.turns.spoke_unseen(ack, position) {
-            stream.turns.note_heard(position);
+        if is_new {
+            note_before(stream, other, position, ack);
         }
         let turn = stream.turns.judge(position, ack);
         if is_new {
-            stream.turns.note_own(position, end, ack);
-            // A SYN speaks, too: it says that nothing was received before what it acknowledges.
-            if end > position || syn {
-                other.turns.note_other(ack, end);
-            }
+            note_new(stream, other, position..end, ack, syn);
         }
         turn
     }
@@ -299,5 +295,27 @@ fn pair([up, down]: &mut [Stream; 2], direction: Direction) -> [&mut Stream; 2] 
     match direction {
         Direction::Up => [up, down],
         Direction::Down => [down, up],
+    }
+}
+
+/// Notes what a new segment of `stream` at `position` tells of what came before it.
+fn note_before(stream: &mut Stream, other: &Stream, position: Position, ack: Position) {
+    if other.turns.spoke_unseen(ack, position) {
+        stream.turns.note_heard(position);
+    }
+}
+
+/// Notes a new segment of `stream`.
+fn note_new(
+    stream: &mut Stream,
+    other: &mut Stream,
+    Range { start: position, end }: Range<Position>,
+    ack: Position,
+    syn: bool,
+) {
+    stream.turns.note_own(position, end, ack);
+    // A SYN speaks, too: it says that nothing was received before what it acknowledges.
+    if end > position || syn {
+        other.turns.note_other(ack, end);
     }
 }

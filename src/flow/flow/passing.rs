@@ -5,7 +5,7 @@
 //! it, or nothing: what is not as plain as that goes the long way.
 
 use super::giving::{Given, Meta};
-use super::{Context, Flow, WINDOW, pair};
+use super::{Context, Flow, WINDOW, note_before, note_new, pair};
 use crate::decode::{Flags, Segment};
 use crate::flow::{Chunk, Consumer, Content, Demand};
 use crate::net::Position;
@@ -35,10 +35,8 @@ impl<T> Flow<T> {
         let [stream, other] = pair(&mut self.streams, segment.direction);
         other.acked = other.acked.max(Some(acked));
         if segment.payload.is_empty() {
-            if other.turns.spoke_unseen(acked, position) {
-                stream.turns.note_heard(position);
-            }
-            stream.turns.note_own(position, position, acked);
+            note_before(stream, other, position, acked);
+            note_new(stream, other, position..position, acked, false);
             return Passed::Taken { counts: false };
         }
         cx.counts.payload_bytes += segment.payload.len() as u64;
@@ -68,16 +66,9 @@ impl<T> Flow<T> {
         let demand = cx.consumer.pass(self.connection.as_mut()?, cx.key, chunk)?;
         let end = position.plus(length);
         let [stream, other] = pair(&mut self.streams, direction);
-        match demand {
-            Demand::Look => {}
-            Demand::Skip(n) => stream.skip_to = end.plus(n),
-            Demand::Nothing => stream.blind = true,
-        }
-        if other.turns.spoke_unseen(acked, position) {
-            stream.turns.note_heard(position);
-        }
-        stream.turns.note_own(position, end, acked);
-        other.turns.note_other(acked, end);
+        stream.heed(demand, end);
+        note_before(stream, other, position, acked);
+        note_new(stream, other, position..end, acked, false);
         stream.turns.note_given(position, acked);
         other.turns.note_given_other(acked);
         (stream.next, stream.near, stream.highest) = (Some(end), Some(end), Some(end));
