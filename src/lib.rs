@@ -9,6 +9,7 @@
 //! packets    segments            chunks  exchanges  observations           └─► report
 //! ```
 //!
+//!
 //! [`pipeline`] joins them by threads and channels; [`cli`] turns arguments into one validated
 //! configuration per command.
 
@@ -20,6 +21,7 @@ pub mod confine;
 pub mod decode;
 pub mod export;
 pub mod flow;
+mod glob;
 pub mod http;
 pub mod net;
 pub mod pipeline;
@@ -27,3 +29,4 @@ mod queue;
 pub mod report;
 pub mod s3;
 pub mod tally;
+mod toml_text;

@@ -5,6 +5,7 @@
 
 use super::operation::Place;
 use super::target::decoded;
+use crate::glob::Glob;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -199,31 +200,28 @@ fn label_matches(pattern: &str, label: &str) -> bool {
 
 /// A pattern for hosts, such as `*.store.example`: `*` stands for any text, with or without dots.
 #[derive(Clone, Debug)]
-pub struct HostPattern(Box<str>);
+pub struct HostPattern(Glob);
 
 impl HostPattern {
     /// A pattern; case does not matter. One without a port is for every port.
     pub fn new(pattern: &str) -> Self {
-        Self(pattern.trim_end_matches('.').to_ascii_lowercase().into())
+        Self(Glob::new(&pattern.trim_end_matches('.').to_ascii_lowercase()))
     }
 
     /// Whether a normalised host matches.
-    pub(super) fn matches(&self, host: &str) -> bool {
-        glob(&self.0, host) || glob(&self.0, without_port(host))
+    pub(crate) fn matches(&self, host: &str) -> bool {
+        self.0.matches(host) || self.0.matches(without_port(host))
     }
-}
 
-fn glob(pattern: &str, text: &str) -> bool {
-    let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
-    let Some(mut text) = text.strip_prefix(start) else { return false };
-    let (middle, end) = rest.rsplit_once('*').map_or((None, rest), |(m, e)| (Some(m), e));
-    for part in middle.into_iter().flat_map(|middle| middle.split('*')) {
-        match text.find(part) {
-            Some(at) => text = &text[at + part.len()..],
-            None => return false,
-        }
+    /// Whether each host that matches `other` matches this, as far as that is easy to say.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        self.0.covers(&other.0)
     }
-    text.ends_with(end)
+
+    /// As it was given, in lower case.
+    pub(crate) fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
 }
 
 /// A host as it is counted: in lower case, without the default port, without a trailing dot;

@@ -12,21 +12,19 @@
 mod settings;
 
 use super::{Exit, live};
+use crate::toml_text::{self, Mistake};
 use anyhow::{Context as _, Result};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-use settings::{Mistake, Place, Setting};
+use settings::Setting;
 use std::error::Error as _;
 use std::ffi::OsString;
-use std::fs;
-use std::io::{self, Read as _, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use tracing::info;
 
 /// The command whose options a file may set.
-/// More than anyone sets.
-const MAX_BYTES: u64 = 1 << 20;
 const COMMAND: &str = "live";
 /// The option that names the file, by its id.
 const OPTION: &str = "config";
@@ -149,30 +147,15 @@ struct Read {
 }
 
 /// Reads a file. Whether its settings go together is not looked at.
-/// What a file holds, unless that is more than settings.
-fn bytes(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    fs::File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(io::Error::other("it is too long for a file of settings"));
-    }
-    Ok(bytes)
-}
-
 fn read(path: &Path) -> Result<Read> {
-    let bytes = bytes(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let text = match std::str::from_utf8(&bytes) {
-        Ok(text) => text,
-        Err(error) => {
-            let place = Place::of(&String::from_utf8_lossy(&bytes[..error.valid_up_to()]), None);
-            let text = "this is not UTF-8; write the file in UTF-8".to_owned();
-            let mistake = Mistake { place: Some(place), key: None, text };
-            return Ok(Read { settings: Vec::new(), mistakes: vec![mistake] });
-        }
+    let text = match toml_text::read(path) {
+        Ok(Ok(text)) => text,
+        Ok(Err(mistake)) => return Ok(Read { settings: Vec::new(), mistakes: vec![mistake] }),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     };
     let mut command = command();
     command.build();
-    let (settings, mut mistakes) = settings::read(text, &command);
+    let (settings, mut mistakes) = settings::read(&text, &command);
     for setting in &settings {
         mistakes.extend(wrong([setting], &[], Judged::Alone).map(|text| setting.wrong(text)));
     }

@@ -1,53 +1,15 @@
 //! From TOML to arguments, and to where and why there are none.
 
+use crate::toml_text::{Document, Mistake, Place, kind};
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, Command};
 use std::any::TypeId;
 use std::ffi::{OsStr, OsString};
-use std::fmt::{self, Display, Formatter};
 use std::num::{NonZeroU16, NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::ops::Range;
 use std::path::PathBuf;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
-
-/// Where something is in a file. Both count from 1, the column in characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    line: usize,
-    column: usize,
-}
-
-impl Place {
-    /// Where the byte at `offset` is, or the text's end.
-    pub(super) fn of(text: &str, offset: Option<usize>) -> Self {
-        let before = &text.as_bytes()[..offset.unwrap_or(text.len()).min(text.len())];
-        let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |n| n + 1);
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        let column = String::from_utf8_lossy(&before[line_start..]).chars().count() + 1;
-        Self { line, column }
-    }
-}
-
-/// Something wrong in a file. Displays as what follows the file's name.
-#[derive(Debug)]
-pub(super) struct Mistake {
-    pub(super) place: Option<Place>,
-    pub(super) key: Option<String>,
-    pub(super) text: String,
-}
-
-impl Display for Mistake {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        if let Some(Place { line, column }) = self.place {
-            write!(f, ":{line}:{column}")?;
-        }
-        if let Some(key) = &self.key {
-            write!(f, ": {key}")?;
-        }
-        write!(f, ": {}", self.text)
-    }
-}
 
 /// A key, and what it stands for on the command line.
 pub(super) struct Setting {
@@ -78,33 +40,18 @@ impl Setting {
 /// All settings in `text` whose types are right, and all mistakes, both in the order of the text.
 /// `command` is built.
 pub(super) fn read(text: &str, command: &Command) -> (Vec<Setting>, Vec<Mistake>) {
-    let (table, errors) = DeTable::parse_recoverable(text);
-    let mut reader = Reader { text, command, settings: Vec::new(), mistakes: Vec::new() };
-    reader.table("", table.get_ref());
-    let Reader { mut settings, mut mistakes, .. } = reader;
-    let broken = errors.iter().map(|error| {
-        let place = Place::of(text, error.span().map(|span| span.start));
-        Mistake { place: Some(place), key: None, text: error.message().replace('\n', ", ") }
-    });
-    let mut broken: Vec<_> = broken.collect();
-    // The first on a line is the cause.
-    broken.sort_by_key(|mistake| mistake.place);
-    broken.dedup_by_key(|mistake| mistake.place.map(|place| place.line));
-    // What is left of a broken line may be anything.
-    let is_whole = |place: Option<Place>| {
-        let line = |place: Option<Place>| place.map(|place| place.line);
-        broken.iter().all(|mistake| line(mistake.place) != line(place))
-    };
-    mistakes.retain(|mistake| is_whole(mistake.place));
-    settings.retain(|setting| is_whole(Some(setting.place)));
-    mistakes.extend(broken);
-    mistakes.sort_by_key(|mistake| mistake.place);
+    let document = Document::parse(text);
+    let mut reader =
+        Reader { document: &document, command, settings: Vec::new(), mistakes: Vec::new() };
+    reader.table("", document.table());
+    let Reader { mut settings, mistakes, .. } = reader;
+    settings.retain(|setting| document.is_whole(Some(setting.place)));
     settings.sort_by_key(|setting| setting.place);
-    (settings, mistakes)
+    (settings, document.all_wrong(mistakes))
 }
 
 struct Reader<'r> {
-    text: &'r str,
+    document: &'r Document<'r>,
     command: &'r Command,
     settings: Vec<Setting>,
     mistakes: Vec<Mistake>,
@@ -136,7 +83,7 @@ impl Reader<'_> {
     }
 
     fn mistake(&mut self, span: Range<usize>, key: String, text: String) {
-        let place = Some(Place::of(self.text, Some(span.start)));
+        let place = Some(self.document.place(&span));
         self.mistakes.push(Mistake { place, key: Some(key), text });
     }
 
@@ -158,9 +105,9 @@ impl Reader<'_> {
         let at = value.span();
         match words(&key, argument, value) {
             Ok((words, value)) => {
-                let place = Place::of(self.text, Some(span.start));
+                let place = self.document.place(&span);
                 let id = argument.get_id().to_string();
-                let value_place = Place::of(self.text, Some(at.start));
+                let value_place = self.document.place(&at);
                 self.settings.push(Setting { id, key, value, words, place, value_place });
             }
             Err((span, text)) => self.mistake(span, key, text),
@@ -314,17 +261,4 @@ fn numbers() -> [TypeId; 14] {
 /// Types of which any text is one, so that an integer would be read as a name.
 fn texts() -> [TypeId; 3] {
     [TypeId::of::<String>(), TypeId::of::<PathBuf>(), TypeId::of::<OsString>()]
-}
-
-/// A value's type in words.
-fn kind(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a string",
-        DeValue::Integer(_) => "an integer",
-        DeValue::Float(_) => "a number with a fraction",
-        DeValue::Boolean(_) => "a boolean",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
-    }
 }
