@@ -9,6 +9,7 @@
 //! packets    segments            chunks  exchanges  observations           └─► report
 //! ```
 //!
+//! [`policy`] judges exchanges on their way to the tally, where there is one.
 //!
 //! [`pipeline`] joins them by threads and channels; [`cli`] turns arguments into one validated
 //! configuration per command.
@@ -19,12 +20,14 @@ pub mod capture;
 pub mod cli;
 pub mod confine;
 pub mod decode;
+mod digest;
 pub mod export;
 pub mod flow;
 mod glob;
 pub mod http;
 pub mod net;
 pub mod pipeline;
+pub mod policy;
 mod queue;
 pub mod report;
 pub mod s3;

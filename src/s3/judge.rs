@@ -62,7 +62,7 @@ pub(super) fn applied(
 /// Whether what was applied differs from what was asked for; `None` where that cannot be said.
 ///
 /// An operation whose response has no field for SSE-C cannot confirm it by silence, nor deny it.
-pub(super) fn mismatch(
+pub(crate) fn mismatch(
     operation: Option<Operation>,
     status: u16,
     requested: Option<Mode>,

@@ -18,7 +18,7 @@ use std::sync::Arc;
 mod address;
 mod findings;
 mod headers;
-mod judge;
+pub(crate) mod judge;
 mod known;
 mod mode;
 mod operation;

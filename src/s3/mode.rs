@@ -1,5 +1,7 @@
 //! The closed set of encryption modes.
 
+use std::fmt;
+
 /// How an object is protected at rest, as asked for or as applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Mode {
@@ -19,6 +21,12 @@ pub enum Mode {
     SseC,
     /// A value outside the set, or values that contradict each other.
     Other,
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// A header value, read as a mode.

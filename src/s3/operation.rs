@@ -5,6 +5,8 @@
 //! add a row to `SUBRESOURCES`; if its messages carry encryption headers, add it to
 //! [`Operation::carries`], too.
 
+use super::record::Transfer;
+
 /// An S3 API operation, by its name in the API reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Operation(&'static str);
@@ -51,6 +53,46 @@ impl Operation {
     /// The label and record value.
     pub const fn as_str(self) -> &'static str {
         self.0
+    }
+
+    /// All that requests are taken for, sorted by name, and [`Self::UNKNOWN`].
+    pub fn all() -> impl Iterator<Item = Self> + Clone {
+        let rows = SUBRESOURCES.iter();
+        let mut all: Vec<_> = rows
+            .flat_map(|row| row.bucket.into_iter().chain(row.object).chain([row.list]))
+            .chain(PLAIN)
+            .chain([Self::UPLOAD_PART_COPY.0, Self::UNKNOWN.0])
+            .filter(|name| !name.is_empty())
+            .map(Self)
+            .collect();
+        all.sort();
+        all.dedup();
+        all.into_iter()
+    }
+
+    /// By its name in the API reference; `None` for what requests are never taken for.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().find(|operation| operation.0 == name)
+    }
+
+    /// Whether it gets an object or what is kept of it, or puts one or a part of one; `None` for
+    /// lists, deletes, and all that is about buckets.
+    pub fn access(self) -> Option<Transfer> {
+        match self.0 {
+            "GetObject"
+            | "HeadObject"
+            | "GetObjectAttributes"
+            | "SelectObjectContent"
+            | "GetObjectTorrent" => Some(Transfer::Read),
+            "PutObject"
+            | "CopyObject"
+            | "PostObject"
+            | "CreateMultipartUpload"
+            | "UploadPart"
+            | "UploadPartCopy"
+            | "CompleteMultipartUpload" => Some(Transfer::Write),
+            _ => None,
+        }
     }
 
     /// What its messages can carry.
@@ -132,6 +174,7 @@ impl Signature<'_> {
         (!name.is_empty()).then_some(Operation(name))
     }
 
+    /// The operation of a query that names none: those in [`PLAIN`].
     fn plain(&self, place: Place) -> Option<Operation> {
         let name = match (place, self.method) {
             (Place::Service, "GET") => "ListBuckets",
@@ -150,6 +193,21 @@ impl Signature<'_> {
         Some(Operation(name))
     }
 }
+
+/// What [`Signature::plain`] gives.
+const PLAIN: [&str; 11] = [
+    "ListBuckets",
+    "ListObjects",
+    "HeadBucket",
+    "CreateBucket",
+    "DeleteBucket",
+    "PostObject",
+    "GetObject",
+    "HeadObject",
+    "CopyObject",
+    "PutObject",
+    "DeleteObject",
+];
 
 /// A query key that names an operation. Names stand for GET, PUT, POST, DELETE; `""` where the
 /// method has no such operation.
@@ -294,6 +352,28 @@ mod tests {
         assert_eq!(copy(None), Some("CopyObject"));
         assert_eq!(copy(Subresource::of("uploadId")), Some("UploadPartCopy"));
         assert_eq!(copy(Subresource::of("acl")), Some("PutObjectAcl"));
+    }
+
+    #[test]
+    fn every_operation_is_known_by_its_name() {
+        for place in [Place::Service, Place::Bucket, Place::Object] {
+            for method in ["GET", "PUT", "POST", "DELETE", "HEAD"] {
+                for (copy, form) in [(false, false), (true, false), (false, true)] {
+                    for key in SUBRESOURCES.iter().map(|row| row.key).chain([""]) {
+                        let subresource = Subresource::of(key);
+                        let all =
+                            Signature { method, subresource, copy, form, ..Signature::default() };
+                        for one_of_several in [false, true] {
+                            let operation = Signature { one_of_several, ..all }.on(place);
+                            let named = operation.and_then(|o| Operation::named(o.as_str()));
+                            assert_eq!(named, operation);
+                        }
+                    }
+                }
+            }
+        }
+        assert_eq!(Operation::named("unknown"), Some(Operation::UNKNOWN));
+        assert_eq!(Operation::named("getobject"), None);
     }
 
     #[test]
