@@ -138,6 +138,7 @@ fn config() -> pipeline::Config {
         decode: decode::Config::default(),
         flow: flow::Limits::default(),
         s3: s3::Config::default(),
+        policy: None,
     }
 }
 

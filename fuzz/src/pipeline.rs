@@ -194,12 +194,13 @@ fn examine(sources: Vec<impl PacketSource + Send>, workers: usize) -> Outcome {
         decode: decode::Config::default(),
         flow: flow::Limits::default(),
         s3: s3::Config::default(),
+        policy: None,
     };
     let tally = Mutex::new(Tally::new(Limits { max_hosts: 8, ..Limits::default() }));
     let (mut observed, mut records) = (Vec::new(), Vec::new());
     let Ok(()) = pipeline::run(sources, &config, &tally, |event| {
         match event {
-            Event::Observed(observation) => {
+            Event::Observed(observation, _) => {
                 observed.push(format!("{observation:?}"));
                 if let Observation::Over(record) = observation {
                     records.push((**record).clone());

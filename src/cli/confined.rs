@@ -4,10 +4,12 @@
 //! do nothing else, and says so in a metric.
 
 use super::events;
+use super::policy;
 use super::web;
 use crate::capture::{self, Awaited};
 use crate::confine::{self, Measure, Paths};
 use crate::export::{Server, Site};
+use crate::policy::Current;
 use anyhow::{Context, Result};
 use prometheus::{IntGaugeVec, Opts};
 use std::path::{Path, PathBuf};
@@ -22,6 +24,8 @@ pub(super) struct Needs<'n> {
     pub(super) user: Option<&'n str>,
     /// What may read its configuration again.
     pub(super) server: &'n Server,
+    /// What may be read again.
+    pub(super) policy: Option<&'n Current>,
     /// Where records go.
     pub(super) events: Option<&'n Path>,
 }
@@ -58,10 +62,13 @@ pub(super) fn confine(
     Ok(Confined { measures: vec![files, confine::system_calls()], opening })
 }
 
-/// What is still to be opened: libpcap's statistics, this process's own, what the server reads
-/// again, and records.
+/// What is still to be opened: libpcap's statistics, this process's own, what the server and the
+/// policy are read from again, and records.
 fn paths(needs: &Needs<'_>) -> Result<Paths> {
     let mut read = web::folders(needs.server)?;
+    if let Some(policy) = needs.policy {
+        read.extend(policy::folders(policy)?);
+    }
     read.extend(["/sys", "/proc/self"].map(PathBuf::from));
     let mut paths = Paths { read, write: Vec::new() };
     if let Some(events) = needs.events

@@ -5,6 +5,7 @@
 
 use super::log::Limiter;
 use super::patience::within;
+use crate::policy::Judgement;
 use crate::report;
 use crate::s3::Record;
 use anyhow::{Context, Result};
@@ -97,10 +98,10 @@ impl Events {
     }
 
     /// Hands a record over, if there is room.
-    pub(super) fn record(&mut self, record: &Record) {
+    pub(super) fn record(&mut self, record: &Record, judgement: Option<&Judgement>) {
         self.given += 1;
         let mut line = Vec::with_capacity(1024);
-        let queued = match report::json_line(record, &mut line) {
+        let queued = match report::json_line(record, judgement, &mut line) {
             Ok(()) => self.queue.try_send(line),
             Err(_) => Err(TrySendError::Full(line)),
         };

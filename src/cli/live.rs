@@ -5,6 +5,7 @@ use super::config;
 use super::confined::{Needs, confine, show};
 use super::events::Events;
 use super::log::{Lines, Log};
+use super::policy::{Judging, Reloading};
 use super::service::Service;
 use super::serving;
 use super::teller::Teller;
@@ -13,6 +14,7 @@ use super::web::{Serving, Web};
 use crate::capture::{Awaited, Interface, InterfaceConfig, InterfaceStatus};
 use crate::export::{self, Server, ServerConfig, Site};
 use crate::pipeline::{self, Pace};
+use crate::policy::Current;
 use crate::tally::{self, Tally};
 use anyhow::{Context, Result};
 use prometheus::{IntCounter, IntGaugeVec, Opts};
@@ -70,6 +72,9 @@ pub(super) struct Arguments {
     max_hosts: NonZeroUsize,
 
     #[command(flatten)]
+    judging: Judging,
+
+    #[command(flatten)]
     traffic: Traffic,
 
     #[command(flatten, next_help_heading = "Messages")]
@@ -97,9 +102,13 @@ pub(super) fn live(arguments: Arguments) -> Exit {
         Ok(web) => web,
         Err(exit) => return exit,
     };
+    let policy = match arguments.judging.load() {
+        Ok(policy) => policy,
+        Err(exit) => return exit,
+    };
     let lines = arguments.log.start();
     arguments.config.tell();
-    let exit = match watch(&arguments, web, &lines) {
+    let exit = match watch(&arguments, web, policy, &lines) {
         Ok(()) => Exit::Done,
         Err(error) => {
             error!("{error:#}");
@@ -110,7 +119,12 @@ pub(super) fn live(arguments: Arguments) -> Exit {
     exit
 }
 
-fn watch(arguments: &Arguments, web: ServerConfig, lines: &Lines) -> Result<()> {
+fn watch(
+    arguments: &Arguments,
+    web: ServerConfig,
+    policy: Option<Current>,
+    lines: &Lines,
+) -> Result<()> {
     let stop = serving::stop_on_signals()?;
     let Captured { parts, statuses, awaited } = open(arguments, &stop)?;
     let server = Server::bind(web)?;
@@ -120,6 +134,7 @@ fn watch(arguments: &Arguments, web: ServerConfig, lines: &Lines) -> Result<()> 
     let needs = Needs {
         user: arguments.user.as_deref(),
         server: &server,
+        policy: policy.as_ref(),
         events: arguments.events.as_deref(),
     };
     let confined = confine(&needs, awaited, &stop)?;
@@ -128,13 +143,16 @@ fn watch(arguments: &Arguments, web: ServerConfig, lines: &Lines) -> Result<()> 
     show_lost(lines, &mut site).context("cannot register the metrics")?;
     let events = arguments.events.as_deref().map(|path| Events::open(path, &site.registry));
     let events = events.transpose()?;
+    let reloading = policy.clone().map(|policy| Reloading::start(policy, &site.registry));
+    let reloading = reloading.transpose()?;
     let serving = Serving::start(server, site)?;
     let service = Service::start(parts.len(), stop, status)?;
     let mut teller = Teller::new(arguments.all, tally.clone(), events, service);
-    let config = arguments.traffic.pipeline(Pace::Live);
+    let config = pipeline::Config { policy, ..arguments.traffic.pipeline(Pace::Live) };
     let Ok(()) = pipeline::run(parts, &config, &tally, |event| teller.tell(event));
     teller.end();
     serving.end()?;
+    reloading.map_or(Ok(()), Reloading::end)?;
     let tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
     let packets = tally.ledger.packets.total();
     info!(packets, "{packets} packets; {}", tally.ledger.verdict());

@@ -14,6 +14,7 @@ mod live;
 mod log;
 mod output;
 mod patience;
+mod policy;
 mod problems;
 mod progress;
 mod replay;
@@ -36,6 +37,8 @@ pub enum Exit {
     Failed = 1,
     /// The arguments make no sense.
     Usage = 2,
+    /// A rule of `--policy` is broken. This is told also where something could not be read.
+    Violated = 3,
 }
 
 #[derive(Parser)]
@@ -46,7 +49,8 @@ pub enum Exit {
     long_about = "Watches plaintext HTTP and answers, per host: which S3 server-side encryption \
                   modes do clients ask for, which do stores say they applied, where do the two \
                   differ, and how much could not be judged.",
-    after_help = "Exit codes: 0 done; 1 something could not be read or written; 2 arguments or configuration make no sense.",
+    after_help = "Exit codes: 0 done; 1 something could not be read or written; 2 arguments or configuration make no sense; \
+                  3 a rule of --policy is broken.",
     max_term_width = 100,
     subcommand_required = true,
     arg_required_else_help = true
@@ -64,6 +68,8 @@ enum Command {
     Live(live::Arguments),
     /// Look after files for `live --config`
     Config(config::Arguments),
+    /// Look after files for `--policy`
+    Policy(policy::Arguments),
     /// List the interfaces that can be captured on
     Interfaces,
 }
@@ -82,6 +88,7 @@ pub fn main() -> ExitCode {
         Command::Replay(arguments) => replay::replay(arguments),
         Command::Live(arguments) => live::live(arguments),
         Command::Config(arguments) => config::config(&arguments),
+        Command::Policy(arguments) => policy::policy(&arguments),
         Command::Interfaces => interfaces::interfaces(),
     };
     ExitCode::from(exit as u8)

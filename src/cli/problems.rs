@@ -17,6 +17,15 @@ pub(super) fn message(problem: &CaptureError) -> String {
     format!("{severity}: {problem}")
 }
 
+/// Says what is wrong with a file of settings, a line each, and how that ends.
+pub(super) fn refused(wrong: &str, is_unreadable: bool) -> Exit {
+    let kind = if is_unreadable { "error: " } else { "" };
+    for line in wrong.lines() {
+        eprintln!("sealwatch: {kind}{line}");
+    }
+    if is_unreadable { Exit::Failed } else { Exit::Usage }
+}
+
 /// What went wrong, or was worth a note.
 #[derive(Default)]
 pub(super) struct Problems {

@@ -65,7 +65,7 @@ impl Teller {
     pub(super) fn tell(&mut self, event: Event<'_>) -> Result<(), Infallible> {
         match event {
             Event::Problem(problem) => self.problem(&problem),
-            Event::Observed(Observation::Found { subject, finding, value: Some(value) })
+            Event::Observed(Observation::Found { subject, finding, value: Some(value) }, _)
                 if *finding == Finding::UnknownValue =>
             {
                 if let Some(more) = self.limiter.admit("unknown value") {
@@ -73,14 +73,14 @@ impl Teller {
                     warn!(%host, "unknown encryption mode \"{value}\" on {host}{more}");
                 }
             }
-            Event::Observed(Observation::Over(record)) => {
+            Event::Observed(Observation::Over(record), judgement) => {
                 if let Some(events) = &mut self.events
                     && (record.object_store || self.all)
                 {
-                    events.record(record);
+                    events.record(record, judgement);
                 }
             }
-            Event::Observed(_) => {}
+            Event::Observed(..) => {}
             Event::Counted { source } => {
                 self.service.beat(source);
                 if self.looked.elapsed() >= LOOK_EVERY {

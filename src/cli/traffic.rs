@@ -80,6 +80,7 @@ impl Traffic {
             workers: self.workers.map_or(processors.min(256), usize::from),
             pace,
             told_by: None,
+            policy: None,
             dedup_segments: self.dedup.then(|| bounds.dedup_segments()),
             decode: bounds.decode(decode::Config {
                 verify_checksums: self.verify_checksums,

@@ -6,6 +6,8 @@
 
 use super::Exit;
 use super::log::Limiter;
+use super::problems::refused;
+use crate::confine;
 use crate::export::{
     Address, Control, Server, ServerConfig, Site, TelemetryPath, WebConfig, WebConfigError,
 };
@@ -57,13 +59,8 @@ impl Web {
     /// How to serve. What is wrong with it has been said where there is nothing.
     pub(super) fn config(&self) -> Result<ServerConfig, Exit> {
         let web_config = self.config_file.as_deref().map(WebConfig::load).transpose();
-        let web_config = web_config.map_err(|error| {
-            let kind = if error.is_unreadable { "error: " } else { "" };
-            for line in error.to_string().lines() {
-                eprintln!("sealwatch: {kind}{line}");
-            }
-            if error.is_unreadable { Exit::Failed } else { Exit::Usage }
-        })?;
+        let web_config =
+            web_config.map_err(|error| refused(&error.to_string(), error.is_unreadable))?;
         let addresses = match self.addresses.as_slice() {
             [] => vec![Address::default()],
             addresses => addresses.to_vec(),
@@ -81,7 +78,8 @@ impl Web {
 pub(super) fn folders(server: &Server) -> Result<Vec<PathBuf>> {
     let Some(config) = server.web_config() else { return Ok(Vec::new()) };
     let path = config.path().display();
-    config.folders().with_context(|| format!("cannot find the folders of {path} and its files"))
+    confine::folders_of(config.files())
+        .with_context(|| format!("cannot find the folders of {path} and its files"))
 }
 
 /// The thread that serves.

@@ -17,7 +17,7 @@ use std::fmt;
 use std::io;
 
 pub use privileges::{become_user, forbid_core_files, is_root, keep_capabilities};
-pub use sandbox::{Paths, files, system_calls};
+pub use sandbox::{Paths, files, folders_of, system_calls};
 
 /// A measure, and whether it is in force.
 #[derive(Clone, Debug, PartialEq, Eq)]

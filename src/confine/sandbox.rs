@@ -11,8 +11,9 @@ use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule, apply_filter,
 };
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
 
 /// The newest rights that are known here; older kernels lack some, and enforce the others.
 const RIGHTS: ABI = ABI::V5;
@@ -24,6 +25,22 @@ pub struct Paths {
     pub read: Vec<PathBuf>,
     /// To be written: files, or folders in which files may be made.
     pub write: Vec<PathBuf>,
+}
+
+/// The folders that must be readable for files to be read again: theirs, and those that links lead
+/// to. Files may be replaced in them.
+///
+/// # Errors
+///
+/// The system's.
+pub fn folders_of<'f>(files: impl IntoIterator<Item = &'f Path>) -> io::Result<Vec<PathBuf>> {
+    let mut folders = BTreeSet::new();
+    for file in files {
+        let given = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+        folders.insert(given.unwrap_or(Path::new(".")).canonicalize()?);
+        folders.extend(file.canonicalize()?.parent().map(Path::to_owned));
+    }
+    Ok(folders.into_iter().collect())
 }
 
 /// From now on the calling thread, and those that it starts, can open nothing but `paths`, and

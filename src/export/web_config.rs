@@ -136,20 +136,9 @@ impl WebConfig {
         Self::load(&self.path)
     }
 
-    /// The folders that must be readable for it to be read again: those of all its files, and those
-    /// that links lead to. Files may be replaced in them.
-    ///
-    /// # Errors
-    ///
-    /// The system's.
-    pub fn folders(&self) -> io::Result<Vec<PathBuf>> {
-        let mut folders = BTreeSet::new();
-        for file in &self.files {
-            let given = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-            folders.insert(given.unwrap_or(Path::new(".")).canonicalize()?);
-            folders.extend(file.canonicalize()?.parent().map(Path::to_owned));
-        }
-        Ok(folders.into_iter().collect())
+    /// All files that were read: itself, and those that it names.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(PathBuf::as_path)
     }
 
     /// The file.

@@ -6,12 +6,16 @@ use crate::capture::{Drops, Schedule};
 use crate::decode::{FragmentCounts, PacketCounts, PacketFate};
 use crate::http::TlsCounts;
 use crate::net::Timestamp;
+use crate::policy::{self, Judgement};
 use crate::s3::Observation;
 use crate::tally::{DedupCounts, Ledger, Tally};
 use crate::{flow, http};
 use crossbeam_channel::Receiver;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// What was observed, and how it came out.
+type Told = (Observation, Option<Judgement>);
 
 /// Takes messages until there are no more.
 pub(super) fn gather<E>(
@@ -48,8 +52,8 @@ pub(super) fn gather<E>(
             }
             let complete = first.remove();
             let observations = count(complete, &mut books, tally);
-            for observation in &observations {
-                sink(Event::Observed(observation))?;
+            for (observation, judgement) in &observations {
+                sink(Event::Observed(observation, judgement.as_ref()))?;
             }
             sink(Event::Counted { source })?;
         }
@@ -58,24 +62,37 @@ pub(super) fn gather<E>(
 }
 
 /// Counts a batch, and gives what was observed in it.
-fn count(mut batch: Gathered, books: &mut Books, tally: &Mutex<Tally>) -> Vec<Observation> {
+fn count(mut batch: Gathered, books: &mut Books, tally: &Mutex<Tally>) -> Vec<Told> {
     if let Some(dealt) = batch.dealt {
         books.sources[dealt.source] = Some(dealt);
     }
     let tls = batch.tls();
-    let mut observations: Vec<_> = batch.observations().collect();
-    if let Some(schedule) = &books.told_by {
-        for time in observations.iter_mut().map(Observation::time_mut) {
+    let policy = books.policy.as_ref().map(policy::Current::get);
+    let tell = |mut observation: Observation| {
+        if let Some(schedule) = &books.told_by {
+            let time = observation.time_mut();
             *time = schedule.moment(*time);
         }
-    }
+        let judgement = match &observation {
+            Observation::Over(record) => policy.as_ref().and_then(|policy| policy.judge(record)),
+            _ => None,
+        };
+        (observation, judgement)
+    };
+    let observations: Vec<_> = batch.observations().map(tell).collect();
     let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
     books.enter(&mut tally);
     for (name, counts) in tls {
         tally.tls(&name, counts);
     }
-    for observation in &observations {
+    if let Some(policy) = &policy {
+        tally.judge_by(policy);
+    }
+    for (observation, judgement) in &observations {
         tally.observe(observation);
+        if let (Observation::Over(record), Some(judgement)) = (observation, judgement) {
+            tally.judged(&record.host, judgement);
+        }
     }
     observations
 }
@@ -85,6 +102,7 @@ struct Books {
     workers: Vec<(flow::Counts, http::Counts, DedupCounts)>,
     sources: Vec<Option<Dealt>>,
     told_by: Option<Schedule>,
+    policy: Option<policy::Current>,
     /// What there was before.
     before: Ledger,
 }
@@ -95,6 +113,7 @@ impl Books {
             workers: vec![Default::default(); config.workers.max(1)],
             sources: vec![None; sources],
             told_by: config.told_by.clone(),
+            policy: config.policy.clone(),
             before: tally.lock().unwrap_or_else(PoisonError::into_inner).ledger.clone(),
         }
     }

@@ -32,6 +32,7 @@ mod merge;
 mod worker;
 
 use crate::capture::{CaptureError, PacketSource, Schedule};
+use crate::policy::{self, Judgement};
 use crate::s3::Observation;
 use crate::tally::{RoomLimits, Tally};
 use crate::{decode, flow, http, s3};
@@ -83,13 +84,16 @@ pub struct Config {
     pub http: http::Limits,
     /// What is known of stores beforehand.
     pub s3: s3::Config,
+    /// What exchanges are judged by.
+    pub policy: Option<policy::Current>,
 }
 
 /// What happens on the way.
 #[derive(Debug)]
 pub enum Event<'e> {
-    /// Something was observed. It has been counted.
-    Observed(&'e Observation),
+    /// Something was observed. It has been counted; and judged, where it is an exchange with an
+    /// object store that is over, and there is a policy.
+    Observed(&'e Observation, Option<&'e Judgement>),
     /// All is counted that a source gave up to some moment, and what was observed in it is told:
     /// it goes all the way through. Live, this happens every few milliseconds, also where no packets
     /// come.

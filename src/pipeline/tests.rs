@@ -69,6 +69,7 @@ fn config(workers: usize) -> Config {
         flow: flow::Limits::default(),
         http: http::Limits::default(),
         s3: s3::Config::default(),
+        policy: None,
     }
 }
 
@@ -82,7 +83,7 @@ fn events_come_in_the_order_of_packets_whatever_the_number_of_workers() {
         let tally = tally();
         let mut told = Vec::new();
         let ran: Result<(), ()> = run(vec![source(7, 3000)], &config(workers), &tally, |event| {
-            if let Event::Observed(observation) = event {
+            if let Event::Observed(observation, _) = event {
                 told.push(format!("{observation:?}"));
             }
             Ok(())
@@ -147,7 +148,7 @@ fn a_sink_that_fails_ends_it_all() {
     let tally = tally();
     let mut seen = 0;
     let ran = run(vec![source(3, 20_000)], &config(2), &tally, |event| {
-        seen += u32::from(matches!(event, Event::Observed(_)));
+        seen += u32::from(matches!(event, Event::Observed(..)));
         if seen == 10 { Err("enough") } else { Ok(()) }
     });
     assert_eq!((ran, seen), (Err("enough"), 10));
@@ -209,7 +210,7 @@ fn live_what_no_worker_has_room_for_is_dropped_and_counted() {
     let mut seen = 0_u64;
     let ran: Result<(), ()> = run(vec![source(16, 14_000)], &config, &tally, |event| {
         // Who reads on is slow, and so is then everyone before.
-        seen += u64::from(matches!(event, Event::Observed(_)));
+        seen += u64::from(matches!(event, Event::Observed(..)));
         if seen.is_multiple_of(100) && seen < 20_000 {
             thread::sleep(Duration::from_millis(1));
         }

@@ -1,6 +1,7 @@
 //! JSON Lines: one object per exchange, flat, `null` where something is not known.
 
 use super::time::rfc3339;
+use crate::policy::{Judgement, Outcome, Reason};
 use crate::s3::{Finding, Mode, Operation, Record};
 use serde::Serialize;
 use std::net::IpAddr;
@@ -35,14 +36,34 @@ struct Line<'r> {
     findings: Vec<&'r str>,
     request_seen: bool,
     response_seen: bool,
+    #[serde(flatten)]
+    judged: Option<Judged<'r>>,
 }
 
-/// A record as one line, with its line feed, appended to `out`.
+/// The fields that there are where there is a policy.
+#[derive(Serialize)]
+struct Judged<'r> {
+    policy_rule: &'r str,
+    policy_outcome: &'r str,
+    policy_reasons: Vec<&'r str>,
+}
+
+/// A record as one line, with its line feed, appended to `out`; and how it came out, where there is
+/// a policy.
 ///
 /// # Errors
 ///
 /// None that are known; what the serializer has against it.
-pub fn json_line(record: &Record, out: &mut Vec<u8>) -> serde_json::Result<()> {
+pub fn json_line(
+    record: &Record,
+    judgement: Option<&Judgement>,
+    out: &mut Vec<u8>,
+) -> serde_json::Result<()> {
+    let judged = judgement.map(|Judgement { rule, outcome }| Judged {
+        policy_rule: rule,
+        policy_outcome: Outcome::as_str(*outcome),
+        policy_reasons: outcome.reasons().iter().map(Reason::as_str).collect(),
+    });
     let line = Line {
         time: rfc3339(record.time),
         client_ip: record.client.addr,
@@ -71,6 +92,7 @@ pub fn json_line(record: &Record, out: &mut Vec<u8>) -> serde_json::Result<()> {
         findings: record.findings.iter().copied().map(Finding::as_str).collect(),
         request_seen: record.request_seen,
         response_seen: record.response_seen,
+        judged,
     };
     serde_json::to_writer(&mut *out, &line)?;
     out.push(b'\n');

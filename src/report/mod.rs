@@ -4,12 +4,16 @@
 //! ([`table()`]), one JSON object ([`Summary`]), and JSON Lines ([`json_line`]). Promises stable
 //! order and stable field names. Knows nothing of packets.
 
+mod evidence;
 mod jsonl;
+mod policy;
 mod summary;
 mod table;
 mod time;
 
+pub use evidence::{Case, Cases, Evidence, Stretch, Timeline};
 pub use jsonl::json_line;
+pub use policy::{PolicySummary, RuleSummary};
 pub use summary::{
     BlindSpots, BoundSummary, DropSummary, Exchanges, Flows, HostSummary, LedgerSummary, Mismatch,
     PlaceSummary, ServerName, Summary,

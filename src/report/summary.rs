@@ -1,5 +1,7 @@
 //! Everything that was counted, as one object.
 
+use super::evidence::Evidence;
+use super::policy::PolicySummary;
 use super::time::rfc3339;
 use crate::decode::PacketFate;
 use crate::http::TlsCounts;
@@ -28,6 +30,9 @@ pub struct Summary {
     pub exchanges: Exchanges,
     /// Object-store traffic by host, sorted by name.
     pub hosts: Vec<HostSummary>,
+    /// How exchanges came out by a policy, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicySummary>,
     /// What became of packets, bytes and connections.
     pub ledger: LedgerSummary,
     /// How often a stand-in (`__other__`) was counted, by the label that it stands in for.
@@ -78,6 +83,9 @@ pub struct HostSummary {
     pub refusals: BTreeMap<&'static str, BTreeMap<u16, u64>>,
     /// Findings, by kind.
     pub findings: Counts,
+    /// Exchanges that broke a rule of the policy, by the rule; where there is a policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy_violations: Option<BTreeMap<String, u64>>,
     /// When each mode was last seen (RFC 3339).
     pub last_seen: BTreeMap<&'static str, String>,
     /// The same by bucket, where buckets are told apart; `""` where the address shows none.
@@ -201,6 +209,7 @@ impl Summary {
             verdict: tally.ledger.verdict().to_string(),
             exchanges: Exchanges { object_store, other },
             hosts: hosts(tally),
+            policy: PolicySummary::new(tally),
             ledger: ledger(tally),
             label_overflow: tally.overflows().into(),
             bounds: tally.bounds().into_iter().map(|bound| (bound.name, bound.into())).collect(),
@@ -208,17 +217,29 @@ impl Summary {
         }
     }
 
-    /// The hosts as a person wants them: those with mismatches first, then those with findings.
+    /// The same, with the exchanges that broke a rule.
+    pub fn with(self, evidence: &Evidence) -> Self {
+        Self { policy: self.policy.map(|policy| policy.with(evidence)), ..self }
+    }
+
+    /// The hosts as a person wants them: those with violations first, then those with mismatches,
+    /// then those with findings.
     pub fn hosts_by_alarm(&self) -> Vec<&HostSummary> {
         let mut hosts: Vec<_> = self.hosts.iter().collect();
         hosts.sort_by_key(|host| {
-            (Reverse(host.counts.mismatch_count()), Reverse(host.finding_count()))
+            let (violations, counts) = (host.violation_count(), &host.counts);
+            Reverse((violations, counts.mismatch_count(), host.finding_count()))
         });
         hosts
     }
 }
 
 impl HostSummary {
+    /// How many exchanges broke a rule.
+    pub fn violation_count(&self) -> u64 {
+        self.policy_violations.iter().flat_map(BTreeMap::values).sum()
+    }
+
     /// How many findings there are.
     pub fn finding_count(&self) -> u64 {
         self.findings.values().sum()
@@ -243,6 +264,10 @@ fn hosts(tally: &Tally) -> Vec<HostSummary> {
             counts: PlaceSummary::new(&all),
             refusals: refusals(counts),
             findings: counts.findings.iter().map(|(finding, n)| (finding.as_str(), *n)).collect(),
+            policy_violations: tally.policy().is_some().then(|| {
+                let violations = counts.violations.iter();
+                violations.map(|(rule, n)| (rule.to_string(), *n)).collect()
+            }),
             last_seen: counts.last_seen.iter().map(|(m, t)| (m.as_str(), rfc3339(*t))).collect(),
             buckets: tally.by_bucket().then(|| buckets.collect()),
         }

@@ -1,7 +1,9 @@
 //! The table: for someone in a hurry, in 80 columns.
 //!
-//! What is alarming comes first: hosts with mismatches, then those with findings; and in each
-//! host those before its counts.
+//! What is alarming comes first: what broke the policy, hosts with mismatches, then those with
+//! findings; and in each host those before its counts.
+
+mod policy;
 
 use super::summary::{Counts, CountsBy, HostSummary, PlaceSummary, Summary};
 use crate::s3::{Finding, Mode};
@@ -36,6 +38,7 @@ struct Table<'s> {
 impl Table<'_> {
     fn write(&self, out: &mut String) -> fmt::Result {
         self.heading(out)?;
+        self.policy(out)?;
         let hosts = self.summary.hosts_by_alarm();
         for host in &hosts {
             writeln!(out)?;
@@ -77,6 +80,10 @@ impl Table<'_> {
 
     fn host(&self, out: &mut String, host: &HostSummary) -> fmt::Result {
         self.styled(out, Style::new().bold(), &host.host)?;
+        for (rule, n) in host.policy_violations.iter().flatten() {
+            let line = format!("  ! {n} × broke the rule {rule}");
+            self.styled(out, AnsiColor::Red.on_default().bold(), &line)?;
+        }
         for mismatch in &host.counts.mismatches {
             let times = counted(mismatch.count, "mismatch");
             let line =

@@ -25,6 +25,8 @@ pub type Shared = Arc<Mutex<Tally>>;
 /// | `refusals_total` | `host`, `operation`, `status` |
 /// | `findings_total` | `host`, `finding` |
 /// | `last_seen_timestamp_seconds` | `host`, `mode` |
+/// | `policy_violations_total` | `rule`, `host` |
+/// | `policy_exchanges_total` | `rule`, `outcome` |
 /// | `http_exchanges_total` | `kind` |
 /// | `blind_connections_total`, `blind_bytes_total` | `kind`, `server_name` |
 /// | `packets_total`, `payload_bytes_total` | `fate` |
@@ -60,6 +62,7 @@ impl Collector for Metrics {
         let mut families = Vec::new();
         families.extend(of_places(&tally));
         families.extend(of_hosts(&tally));
+        families.extend(of_rules(&tally));
         families.extend(of_ledger(&tally));
         families.extend(of_bounds(&tally));
         families.retain(|family| !family.get_metric().is_empty());
@@ -133,6 +136,29 @@ fn of_hosts(tally: &Tally) -> Vec<MetricFamily> {
         }
     }
     [refusals, findings, last_seen].map(Family::done).into()
+}
+
+/// How exchanges came out by the rules of a policy; nothing where there is none.
+fn of_rules(tally: &Tally) -> [MetricFamily; 2] {
+    let mut violations = Family::counter(
+        "policy_violations_total",
+        "Exchanges that broke a rule of the policy, by the first rule that is about them.",
+    );
+    let mut exchanges = Family::counter(
+        "policy_exchanges_total",
+        "Exchanges with object stores, by the first rule that is about them and how they came out.",
+    );
+    for (host, counts) in tally.hosts() {
+        for (rule, n) in &counts.violations {
+            violations.add(pairs([("rule", &**rule), ("host", host)]), *n);
+        }
+    }
+    for (rule, counts) in tally.rules() {
+        for (outcome, n) in counts.by_name() {
+            exchanges.add(pairs([("rule", &**rule), ("outcome", outcome)]), n);
+        }
+    }
+    [violations, exchanges].map(Family::done)
 }
 
 fn of_ledger(tally: &Tally) -> Vec<MetricFamily> {

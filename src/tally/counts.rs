@@ -54,6 +54,8 @@ pub struct HostCounts {
     pub findings: BTreeMap<Finding, u64>,
     /// When a mode was last seen, in a request or a response.
     pub last_seen: BTreeMap<Mode, Timestamp>,
+    /// Exchanges that broke a rule of a policy, by the rule's name.
+    pub violations: BTreeMap<Arc<str>, u64>,
 }
 
 fn add<K: Ord + Copy>(to: &mut BTreeMap<K, u64>, from: &BTreeMap<K, u64>) {

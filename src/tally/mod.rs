@@ -9,16 +9,20 @@ mod bounds;
 mod collector;
 mod counts;
 mod ledger;
+mod rules;
 
 pub use bounds::{Bound, Limits as RoomLimits};
 pub use collector::{Metrics, Shared, registry};
 pub use counts::{HostCounts, Limits, OVERFLOW, Place, PlaceCounts};
 pub use ledger::{ByteFate, DedupCounts, Ledger, Verdict};
+pub use rules::RuleCounts;
 
 use crate::http::TlsCounts;
 use crate::net::Timestamp;
+use crate::policy::{Judgement, Outcome, Policy};
 use crate::s3::{Mode, Observation, Record, Subject};
 use counts::Bounded;
+use rules::Rules;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -37,6 +41,7 @@ pub struct Tally {
     /// The times of the first and the last packet.
     pub period: Option<(Timestamp, Timestamp)>,
     server_names: Bounded<Arc<str>, TlsCounts>,
+    rules: Rules,
     /// How often something was counted under [`OVERFLOW`] instead of its host.
     host_overflows: u64,
     /// The same for buckets.
@@ -59,6 +64,7 @@ impl Tally {
             places: Bounded::new(places),
             hosts: Bounded::new(limits.max_hosts),
             server_names: Bounded::new(limits.max_hosts),
+            rules: Rules::default(),
             object_store_exchanges: 0,
             other_exchanges: 0,
             ledger: Ledger::default(),
@@ -102,6 +108,19 @@ impl Tally {
                 *self.host(&subject.host).findings.entry(*finding).or_default() += 1;
             }
             Observation::Over(record) => self.over(record),
+        }
+    }
+
+    /// Exchanges are judged by `policy` from now on.
+    pub fn judge_by(&mut self, policy: &Arc<Policy>) {
+        self.rules.enter(policy);
+    }
+
+    /// Counts how an exchange with `host` came out.
+    pub fn judged(&mut self, host: &Arc<str>, judgement: &Judgement) {
+        self.rules.count(judgement);
+        if let Outcome::Violated(_) = judgement.outcome {
+            *self.host(host).violations.entry(judgement.rule.clone()).or_default() += 1;
         }
     }
 
@@ -185,6 +204,17 @@ impl Tally {
     /// What was counted of each host as a whole, sorted by name.
     pub fn hosts(&self) -> BTreeMap<&str, &HostCounts> {
         self.hosts.iter().map(|(host, counts)| (&**host, counts)).collect()
+    }
+
+    /// The policy in force, if there is one.
+    pub fn policy(&self) -> Option<&Arc<Policy>> {
+        self.rules.policy.as_ref()
+    }
+
+    /// How exchanges came out by rule: those of the policy in force, and of others that were. Empty
+    /// where there never was one.
+    pub fn rules(&self) -> &BTreeMap<Arc<str>, RuleCounts> {
+        &self.rules.counts
     }
 
     /// What there was of TLS that said for whom, sorted by name. It is in the ledger, too.

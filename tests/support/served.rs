@@ -97,11 +97,16 @@ impl Served {
         self.wait_for(|served| Some(served.get("/metrics").1).filter(|text| until(text)))
     }
 
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &id]).status();
+        assert!(sent.expect("kill starts").success());
+    }
+
     /// Asks it to end.
     pub fn end(mut self) -> Run {
-        let id = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &id]).status();
-        assert!(sent.expect("kill starts").success());
+        self.signal("TERM");
         let code = self.child.wait().expect("it ends").code();
         let [out, err] = std::mem::replace(&mut self.threads, idle())
             .map(|thread| thread.join().expect("nobody panicked"));
