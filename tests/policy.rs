@@ -102,7 +102,7 @@ fn what_keeps_the_policy_ends_well_and_what_is_missing_is_undecided() {
     // The answers are not there.
     let head = "PUT /b/k HTTP/1.1\r\nHost: h\r\nx-amz-server-side-encryption: aws:kms\r\n\
                 Content-Length: 0\r\n\r\n";
-    let script = Script::opened().c(head.to_owned());
+    let script = Script::opened().c(head);
     let packets = connection(endpoint(1, 9), endpoint(2, 80), &script.packets);
     let half = folder.path().join("half.pcap");
     fs::write(&half, frames(packets)).expect("a file can be written");

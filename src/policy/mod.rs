@@ -6,7 +6,7 @@
 //! that what was not seen is [`Outcome::Undecided`], never kept or broken; and that an exchange is
 //! judged by itself, so that its order does not matter. Knows nothing of who counts.
 //!
-//! Where the rules are: [`file`] reads the file, [`rule`] says what a rule is about and what it asks
+//! Where the rules are: [`mod@file`] reads the file, [`rule`] says what a rule is about and what it asks
 //! for, [`strength`] holds the order of modes, [`judge`] compares an exchange with a rule,
 //! [`example`] tries a policy on the examples in its file, [`explain`] puts it into words.
 
