@@ -3,7 +3,7 @@
 use super::Reader;
 use super::body::{Body, Stop};
 use super::half::{Half, Otherwise, Start, State, Why};
-use super::head::{self, Guess};
+use super::head::{self, Guess, Kind};
 use super::pairing::{Pending, Serial};
 use super::resting;
 use super::session::{Connection, Cursor, Http, Session};
@@ -306,8 +306,8 @@ impl<R: Reader> Session<'_, R> {
     fn give_up_head(&mut self) {
         let half = self.half();
         half.turned = None;
-        let state = half.state;
-        let end = half.start.position.plus(half.partial.len() as u64);
+        let (state, start) = (half.state, half.start.position);
+        let end = start.plus(half.partial.len() as u64);
         match state {
             State::Hello => self.close_tls(None),
             State::Head(otherwise) => {
@@ -320,7 +320,10 @@ impl<R: Reader> Session<'_, R> {
                 if otherwise == Otherwise::NotHttp {
                     self.shows_http(&held);
                 }
-                self.lose(end);
+                // How long an answer was counts from its first byte: it tells an interim one from one
+                // that leaves the body of its request no reason to come.
+                let is_answer = self.kind() == Some(Kind::Response);
+                self.lose(if is_answer { start } else { end });
                 self.pass_lost(held.len() as u64);
             }
             _ => {}
