@@ -4,7 +4,7 @@ use super::body::{Body, Chunked, Framing};
 use super::faulty::framing;
 use super::half::{Half, State, Why};
 use super::head::{Guess, Kind, Whole};
-use super::pairing::{Method, Serial};
+use super::pairing::{Answers, Method, Serial};
 use super::parse::{self, Unreadable};
 use super::session::{Connection, Http, Session, place};
 use super::{Headers, Reader, ResponseHead};
@@ -55,12 +55,16 @@ impl<R: Reader> Session<'_, R> {
         self.recognise(self.direction, bytes.len());
         self.http.counts.requests += 1;
         let answers = &self.connection.halves[self.direction.reverse().index()];
-        let answers_known = answers.hole.is_none();
+        let answers = match answers.hole {
+            Some(_) => Answers::Lost,
+            None if answers.seen => Answers::Known,
+            None => Answers::Unseen,
+        };
         let Http { limits, counts, over, .. } = &mut *self.http;
         let pending = &mut self.connection.pending;
         let place = place(start, bytes.len());
         let heap = R::request_heap(&facts);
-        let serial = pending.ask(place, method, (facts, heap), answers_known, hole, over);
+        let serial = pending.ask(place, method, (facts, heap), answers, hole, over);
         if pending.len() > limits.max_pending_exchanges {
             counts.requests_forgotten += 1;
             pending.forget_newest(over);

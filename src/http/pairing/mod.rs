@@ -47,6 +47,17 @@ impl Method {
     }
 }
 
+/// How much of the server's direction was captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answers {
+    /// Nothing so far.
+    Unseen,
+    /// All that there was, as far as it was looked at.
+    Known,
+    /// Not all: its place in the framing is lost.
+    Lost,
+}
+
 /// Where a message head stands.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
@@ -267,21 +278,23 @@ impl<Q, P> Pending<Q, P> {
     }
 
     /// A request head was read, whose facts take `heap` bytes besides. The ones before it have been
-    /// sent, whatever their bodies promised. `answers_known`: the server's direction is not lost.
-    /// `hole`: where the client's was, if it was lost since its last request.
+    /// sent, whatever their bodies promised. `hole`: where the client's was, if it was lost since its
+    /// last request.
     pub(super) fn ask(
         &mut self,
         place: Place,
         method: Method,
         (facts, heap): (Q, usize),
-        answers_known: bool,
+        answers: Answers,
         hole: Option<Position>,
         over: &mut Vec<Exchange<Q, P>>,
     ) -> Serial {
         self.request_sent(over);
         self.drop_doubtful_run();
-        self.pipelines |= answers_known && self.unanswered > 0;
-        if !self.rushes && answers_known && self.has_had_nothing_since(place) {
+        let rushes = answers != Answers::Lost && self.has_had_nothing_since(place);
+        // What it had been sent meanwhile may have been the answer, where none is captured.
+        self.pipelines |= rushes || (answers == Answers::Known && self.unanswered > 0);
+        if !self.rushes && rushes {
             self.rushes = true;
             self.doubt_first(over);
         }
@@ -373,7 +386,8 @@ mod tests {
         let (mut pending, mut over) = (Pending::default(), Vec::new());
         for n in 0..1_000 {
             let place = Place { start: at(n), end: at(n + 1), ack: Some(at(0)) };
-            let serial = pending.ask(place, Method::Other, ((), 10), true, None, &mut over);
+            let serial =
+                pending.ask(place, Method::Other, ((), 10), Answers::Known, None, &mut over);
             pending.request_over(serial, at(n + 1), &mut over);
         }
         for n in 0..999 {
