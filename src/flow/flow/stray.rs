@@ -44,6 +44,12 @@ impl<T> Flow<T> {
         let stream = &self.streams[segment.direction.index()];
         if segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::RST) {
             let begins = segment.seq.plus(1);
+            let answers = self.fresh_syn.is_some_and(|(direction, isn)| {
+                direction != segment.direction && segment.ack == Some(isn.plus(1))
+            });
+            if answers {
+                return true;
+            }
             let same = match (stream.first, stream.next) {
                 (Some(first), _) => first.seq() == begins,
                 // Of a connection that is over, nothing begins.
@@ -57,11 +63,8 @@ impl<T> Flow<T> {
             if self.ended_at.is_some() && !segment.flags.has(Flags::ACK) {
                 return true;
             }
-            let answers = self.fresh_syn.is_some_and(|(direction, isn)| {
-                direction != segment.direction && segment.ack == Some(isn.plus(1))
-            });
             self.fresh_syn.get_or_insert((segment.direction, segment.seq));
-            return answers;
+            return false;
         }
         let continues_syn = self.fresh_syn.is_some_and(|(direction, isn)| {
             direction == segment.direction && segment.seq == isn.plus(1)
