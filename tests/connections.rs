@@ -711,3 +711,57 @@ fn a_refused_body_gives_way_though_the_refusal_was_lost_where_the_connection_was
     let script = script.c(get("/2")).s(ok("2", "")).c(get("/3")).s(ok("3", ""));
     assert_eq!(script.hear(), ["/1(0) -", "/2(0) 2(0)", "/3(0) 3(0)"]);
 }
+
+#[test]
+fn a_probe_where_a_connection_is_joined_is_no_data() {
+    let script = Script::joined().c("").c("").c(get("/1")).s(ok("1", "")).edit(|packets| {
+        packets[1].seq = packets[1].seq.wrapping_sub(1);
+        packets[1].payload = vec![0];
+    });
+    assert_eq!(script.hear(), ["/1(0) 1(0)"]);
+}
+
+#[test]
+fn a_new_connection_behind_a_last_acknowledgement_of_the_old_one() {
+    // Nothing else is known of the old one: its pipeline must not be doubted.
+    let script = Script::joined()
+        .c("")
+        .handshake()
+        .c(put("/1", 3, "") + "abc" + &get("/2"))
+        .s(ok("1", ""))
+        .s(ok("2", ""));
+    assert_eq!(script.hear(), ["/1(3) 1(0)", "/2(0) 2(0)"]);
+}
+
+#[test]
+fn a_client_that_is_seen_alone_for_a_while_is_not_taken_to_pipeline() {
+    let script = Script::joined()
+        .c(get("/1"))
+        .lose()
+        .s(ok("1", ""))
+        .c(get("/2"))
+        .lose()
+        .s(ok("2", ""))
+        .c(get("/3"))
+        .s(ok("3", ""))
+        .c(get("/4"))
+        .s(ok("4", ""));
+    // One that pipelines would have been answered to /1 there.
+    assert_eq!(script.hear(), ["/1(0) -", "/2(0) -", "/3(0) -", "- 3(0)", "/4(0) 4(0)"]);
+}
+
+#[test]
+fn a_refused_body_gives_way_though_the_head_of_the_refusal_was_captured_in_part() {
+    let refusal = ok("no", "").replace("200 OK", "403 Forbidden");
+    let (begin, end) = refusal.split_at(100);
+    let script = Script::opened()
+        .c(put("/1", 5000, "Expect: 100-continue\r\n"))
+        .s(begin)
+        .lose()
+        .s(end)
+        .c(get("/2"))
+        .s(ok("2", ""))
+        .c(get("/3"))
+        .s(ok("3", ""));
+    assert_eq!(script.hear(), ["/1(0) -", "/2(0) 2(0)", "/3(0) 3(0)"]);
+}

@@ -130,7 +130,7 @@ impl World {
         let held = counts.unsettled_bytes;
         let given = self.table.consumer().bytes;
         assert_eq!(counts.payload_bytes, self.model.bytes, "taken in: {counts:?}");
-        let fates = given + counts.duplicate_bytes + counts.stray_bytes + held;
+        let fates = given + counts.duplicate_bytes + counts.stray_bytes + counts.late_bytes + held;
         assert_eq!(counts.payload_bytes, fates, "given {given}, held {held}: {counts:?}");
         assert_eq!(counts.gap_bytes, self.table.consumer().gap_bytes, "{counts:?}");
         assert!(counts.conflicting_bytes <= counts.duplicate_bytes, "{counts:?}");

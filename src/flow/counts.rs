@@ -13,6 +13,9 @@ pub struct Counts {
     /// Of these: bytes of segments that belong to no connection as it stood: far out of window,
     /// after the end of both directions, or the text in a reset.
     pub stray_bytes: u64,
+    /// Of these: bytes that came after what follows them was given on, as the capture of their
+    /// direction seemed to begin behind them.
+    pub late_bytes: u64,
     /// Bytes known to be missing: never captured, given on as gaps. Not part of
     /// `payload_bytes`.
     pub gap_bytes: u64,
@@ -48,6 +51,7 @@ impl AddAssign for Counts {
         self.payload_bytes += other.payload_bytes;
         self.duplicate_bytes += other.duplicate_bytes;
         self.stray_bytes += other.stray_bytes;
+        self.late_bytes += other.late_bytes;
         self.gap_bytes += other.gap_bytes;
         self.gaps += other.gaps;
         self.conflicting_bytes += other.conflicting_bytes;

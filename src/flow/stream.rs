@@ -292,6 +292,8 @@ pub(super) struct Stream {
     pub(super) next: Option<Position>,
     /// Nothing was given yet, and what comes first may be late.
     pub(super) may_begin_later: bool,
+    /// Where it was joined, if it was: bytes before that may come late, and were never seen.
+    pub(super) joined: Option<Position>,
     /// The first byte of the stream, where the SYN was seen.
     pub(super) first: Option<Position>,
     /// The byte behind the highest one seen.
@@ -340,7 +342,20 @@ impl Stream {
         let overtaken =
             self.acked.filter(|acked| (1..=MAX_OVERTAKEN).contains(&position.since(*acked)));
         self.may_begin_later = overtaken.is_some();
-        self.next = Some(overtaken.unwrap_or(position));
+        self.join_at(overtaken.unwrap_or(position));
+    }
+
+    /// It begins at `position`, as far as the capture goes.
+    pub(super) fn join_at(&mut self, position: Position) {
+        self.next = Some(position);
+        self.joined = self.next;
+    }
+
+    /// How many of the bytes from `position` to `end`, all of them before what comes next, were never
+    /// seen. (One byte there is a probe of a connection that is kept alive, RFC 1122 §4.2.3.6.)
+    pub(super) fn late(&self, position: Position, end: Position) -> u64 {
+        let before = self.joined.map_or(0, |joined| joined.min(end).since(position));
+        if end.since(position) > 1 { before } else { 0 }
     }
 
     /// Notes what is wanted of it from `next` on.
@@ -398,9 +413,9 @@ impl Stream {
     /// Folds up what is known of it. Nothing is held.
     pub(super) fn fold(&self, direction: Direction, to: &mut Folding) {
         to.flags([self.may_begin_later, self.ended, self.blind]);
-        let Self { near, next, first, highest, acked, fin, silent_fin, .. } = *self;
+        let Self { near, next, joined, first, highest, acked, fin, silent_fin, .. } = *self;
         let skip_to = Some(self.skip_to).filter(|place| *place != Position::default());
-        for place in [near, next, first, highest, acked, fin, silent_fin, skip_to] {
+        for place in [near, next, joined, first, highest, acked, fin, silent_fin, skip_to] {
             to.place(direction, place);
         }
         self.turns.fold(direction, to);
@@ -409,12 +424,13 @@ impl Stream {
     /// The same again.
     pub(super) fn unfold(direction: Direction, from: &mut Unfolding<'_>) -> Self {
         let [may_begin_later, ended, blind] = from.flags();
-        let places = [(); 8].map(|()| from.place(direction));
-        let [near, next, first, highest, acked, fin, silent_fin, skip_to] = places;
+        let places = [(); 9].map(|()| from.place(direction));
+        let [near, next, joined, first, highest, acked, fin, silent_fin, skip_to] = places;
         Self {
             near,
             next,
             may_begin_later,
+            joined,
             first,
             highest,
             acked,

@@ -58,7 +58,8 @@ pub enum ByteFate {
     Ignored,
     /// Encrypted by TLS, or HTTP/2.
     Blind,
-    /// Passed over while looking for the next message after a loss.
+    /// Passed over while looking for the next message after a loss; or come after what follows
+    /// them, where a connection was joined.
     Lost,
 }
 
@@ -89,7 +90,7 @@ impl Ledger {
             ByteFate::Duplicate => self.flow.duplicate_bytes,
             ByteFate::Ignored => self.http.ignored_bytes + self.flow.stray_bytes,
             ByteFate::Blind => self.http.tls_bytes + self.http.http2_bytes,
-            ByteFate::Lost => self.http.lost_bytes,
+            ByteFate::Lost => self.http.lost_bytes + self.flow.late_bytes,
         }
     }
 

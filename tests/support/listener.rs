@@ -93,6 +93,7 @@ pub fn fates(flow: &flow::Counts, http: &http::Counts) -> u64 {
         + http.lost_bytes
         + flow.duplicate_bytes
         + flow.stray_bytes
+        + flow.late_bytes
 }
 
 /// Listens to one connection's packets, to the end; checks that every byte has one fate.

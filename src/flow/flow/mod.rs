@@ -213,7 +213,10 @@ impl<T> Flow<T> {
         let from = piece.position.max(next);
         if let PieceContent::Captured(bytes) = piece.content {
             let given = from.since(piece.position).min(bytes.len() as u64);
-            cx.counts.duplicate_bytes += given;
+            let stream = &self.streams[direction.index()];
+            let late = stream.late(piece.position, piece.position.plus(given));
+            cx.counts.late_bytes += late;
+            cx.counts.duplicate_bytes += given - late;
         }
         if from >= piece.end() {
             return;

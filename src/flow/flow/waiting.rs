@@ -112,7 +112,7 @@ impl<T> Flow<T> {
         }
         if std::mem::take(&mut stream.may_begin_later) && front.is_some() {
             // What was before the first segment that came was before the capture.
-            stream.next = Some(hole_end);
+            stream.join_at(hole_end);
             return true;
         }
         if missing == 1 && front.is_none() && stream.fin.is_none() && other.held.is_empty() {
