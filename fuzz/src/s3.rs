@@ -6,7 +6,7 @@
 //! What must hold:
 //! - each exchange is over once; what was asked for, applied, refused or odd is said once, and its
 //!   record says the same;
-//! - no mode is observed that no head names;
+//! - no mode, key or encryption context is observed that no head names;
 //! - no secret (authorisation, keys, signatures, tokens) is in anything that is observed;
 //! - a host is a name in lower case, or stands for none;
 //! - the case of field names means nothing, nor does a field that is repeated as it is;
@@ -18,7 +18,7 @@ mod judged;
 use heads::{Head, heads};
 use sealwatch::http::{Exchange, Headers, Peers, Reader, RequestHead, ResponseHead};
 use sealwatch::net::{Endpoint, Timestamp};
-use sealwatch::s3::{Config, Observation, S3Reader};
+use sealwatch::s3::{Config, Inventory, Observation, S3Reader};
 use std::net::IpAddr;
 
 /// The target.
@@ -44,8 +44,11 @@ pub fn run(data: &[u8]) {
 fn observe(heads: &[Head]) -> Vec<Vec<Observation>> {
     let end = |host, port| Endpoint::new(IpAddr::from([192, 0, 2, host]), port);
     let peers = Peers { client: end(1, 4000), server: end(2, 80), tunnel: None };
-    let config =
-        Config { s3_hosts: Vec::new(), endpoint_suffixes: vec!["objects.example".to_owned()] };
+    let config = Config {
+        s3_hosts: Vec::new(),
+        endpoint_suffixes: vec!["objects.example".to_owned()],
+        inventory: Inventory::Values,
+    };
     let mut watcher = Watcher { reader: S3Reader::new(&config), peers, observed: Vec::new() };
     let mut connection = Default::default();
     let mut asked = None;

@@ -99,6 +99,7 @@ impl Bounds {
             max_hosts: max_hosts.get(),
             max_buckets: by_bucket.then_some(self.max_buckets.get()),
             max_label_bytes: usize::from(self.max_label_bytes),
+            keys: None,
         }
     }
 

@@ -10,6 +10,7 @@ mod config;
 mod confined;
 mod events;
 mod interfaces;
+mod keys;
 mod live;
 mod log;
 mod output;

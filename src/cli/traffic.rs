@@ -1,6 +1,7 @@
 //! What `replay` and `live` have in common: how traffic is examined and counted.
 
 use super::bounds::Bounds;
+use super::keys::Keys;
 use crate::capture;
 use crate::decode;
 use crate::pipeline::{self, Pace};
@@ -48,6 +49,9 @@ pub(super) struct Traffic {
     verify_checksums: bool,
 
     #[command(flatten)]
+    keys: Keys,
+
+    #[command(flatten)]
     bounds: Bounds,
 }
 
@@ -93,11 +97,13 @@ impl Traffic {
             s3: s3::Config {
                 s3_hosts: self.s3_host.iter().map(|pattern| HostPattern::new(pattern)).collect(),
                 endpoint_suffixes: self.endpoint_suffix.clone(),
+                inventory: self.keys.inventory(),
             },
         }
     }
 
     pub(super) fn limits(&self, max_hosts: NonZeroUsize) -> Limits {
-        self.bounds.tally(max_hosts, self.label.contains(&Label::Bucket))
+        let limits = self.bounds.tally(max_hosts, self.label.contains(&Label::Bucket));
+        Limits { keys: self.keys.limits(), ..limits }
     }
 }

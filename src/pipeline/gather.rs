@@ -1,7 +1,7 @@
 //! The calling thread: from outcomes to the tally and the sink, in the order of packets.
 
 use super::batch::{Dealt, Message, Outcome};
-use super::{Config, Event};
+use super::{Config, Event, order};
 use crate::capture::{Drops, Schedule};
 use crate::decode::{FragmentCounts, PacketCounts, PacketFate};
 use crate::http::TlsCounts;
@@ -182,13 +182,12 @@ impl Gathered {
         tls
     }
 
-    /// The observations in the order of packets. A packet belongs to one worker, so that its
-    /// observations stay in their order; those after all packets follow worker by worker.
+    /// The observations, in order.
     fn observations(mut self) -> impl Iterator<Item = Observation> {
         self.outcomes.sort_by_key(|outcome| outcome.worker);
         let mut all: Vec<_> =
             self.outcomes.into_iter().flat_map(|outcome| outcome.observations).collect();
-        all.sort_by_key(|(packet, _)| *packet);
+        order::by_packet(&mut all);
         all.into_iter().map(|(_, observation)| observation)
     }
 }

@@ -29,6 +29,7 @@ mod deal;
 mod dedup;
 mod gather;
 mod merge;
+mod order;
 mod worker;
 
 use crate::capture::{CaptureError, PacketSource, Schedule};
@@ -125,7 +126,7 @@ pub fn run<E>(
         fragment_bytes: config.decode.max_fragment_bytes * sources_count,
         dedup_segments: config.dedup_segments,
     };
-    tally.lock().unwrap_or_else(PoisonError::into_inner).room_limits = Some(limits);
+    begin(tally, limits);
     let queue = match config.pace {
         Pace::Live => LIVE_QUEUE * sources_count.max(1),
         Pace::Lossless | Pace::Prompt => QUEUE,
@@ -154,6 +155,12 @@ pub fn run<E>(
         drop(table);
         gather::gather(inbox, config, sources_count, tally, sink)
     })
+}
+
+fn begin(tally: &Mutex<Tally>, limits: RoomLimits) {
+    let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+    tally.room_limits = Some(limits);
+    tally.begin();
 }
 
 /// # Panics

@@ -11,7 +11,7 @@ use crate::s3::{Observation, S3Reader};
 use crossbeam_channel::{Receiver, Sender};
 
 /// The packet number of what happens after a batch's last packet.
-const AFTER_ALL: u64 = u64::MAX;
+pub(super) const AFTER_ALL: u64 = u64::MAX;
 
 /// Works until there are no more batches, or nobody takes what comes of them.
 pub(super) fn work(

@@ -211,7 +211,7 @@ impl Summary {
             hosts: hosts(tally),
             policy: PolicySummary::new(tally),
             ledger: ledger(tally),
-            label_overflow: tally.overflows().into(),
+            label_overflow: tally.overflows().into_iter().collect(),
             bounds: tally.bounds().into_iter().map(|bound| (bound.name, bound.into())).collect(),
             problems,
         }

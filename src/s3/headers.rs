@@ -25,6 +25,8 @@ pub(super) struct Seen<'h> {
     /// Whether there is anything of SSE-C.
     pub(super) customer_key: bool,
     pub(super) kms_key_id: Option<&'h [u8]>,
+    /// The encryption context, as it is on the wire.
+    pub(super) context: Option<&'h [u8]>,
     pub(super) bucket_key_enabled: Option<bool>,
     pub(super) copy_source: bool,
     pub(super) findings: Findings,
@@ -104,6 +106,8 @@ impl<'h> Seen<'h> {
             self.customer_key = true;
         } else if is("-aws-kms-key-id") {
             self.kms_key_id = Some(&value[..value.len().min(MAX_KEY_ID)]);
+        } else if is("-context") {
+            self.context = Some(value);
         } else if is("-bucket-key-enabled") {
             self.bucket_key_enabled = match value.to_ascii_lowercase().as_slice() {
                 b"true" => Some(true),
@@ -237,11 +241,14 @@ mod tests {
         let fields = [
             ("x-amz-server-side-encryption-aws-kms-key-id", "arn:aws:kms:eu-west-1:1:key/k"),
             ("x-amz-server-side-encryption-bucket-key-enabled", "True"),
+            ("x-amz-server-side-encryption-context", "e30="),
+            ("x-amz-copy-source-server-side-encryption-context", "e30K"),
             ("x-amz-copy-source", "/bucket/key"),
         ];
         seen(&fields, |seen| {
             assert_eq!(seen.kms_key_id, Some(&b"arn:aws:kms:eu-west-1:1:key/k"[..]));
             assert_eq!(seen.bucket_key_enabled, Some(true));
+            assert_eq!(seen.context, Some(&b"e30="[..]));
             assert_eq!((seen.copy_source, seen.applied()), (true, None));
         });
     }

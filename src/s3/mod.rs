@@ -10,7 +10,7 @@
 //! operations and of what their messages can carry, [`address`] reads hosts and paths,
 //! [`known`] keeps what was made of names,
 //! [`place`] settles which operation a request is, [`judge`] says what was asked for and
-//! applied; [`reader`] joins them.
+//! applied, [`keys`] reads what is said of KMS keys; [`reader`] joins them.
 
 use crate::net::Timestamp;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ mod address;
 mod findings;
 mod headers;
 pub(crate) mod judge;
+mod keys;
 mod known;
 mod mode;
 mod operation;
@@ -29,6 +30,7 @@ mod target;
 
 pub use address::{HostPattern, INVALID_HOST};
 pub use findings::{Finding, Findings};
+pub use keys::{Context, Inventory, Side};
 pub use mode::Mode;
 pub use operation::{Carries, Operation};
 pub use reader::{Config, S3Reader};
@@ -91,6 +93,25 @@ pub enum Observation {
         /// made printable.
         value: Option<Box<str>>,
     },
+    /// A message named a KMS key: a request whose operation can ask for a mode, or a successful
+    /// answer. Observed only where it is [wanted](Inventory).
+    Keyed {
+        /// Where it belongs.
+        subject: Subject,
+        /// Which of the two it was.
+        side: Side,
+        /// The key's id, as [`Record::kms_key_id`] has it.
+        key_id: Box<str>,
+    },
+    /// The same of an encryption context.
+    InContext {
+        /// Where it belongs.
+        subject: Subject,
+        /// Which of the two it was.
+        side: Side,
+        /// What it says.
+        context: Arc<Context>,
+    },
     /// An exchange is over; of any kind, also plain HTTP.
     Over(Box<Record>),
 }
@@ -103,7 +124,9 @@ impl Observation {
             | Self::Applied { subject, .. }
             | Self::Mismatch { subject, .. }
             | Self::Refused { subject, .. }
-            | Self::Found { subject, .. } => &mut subject.time,
+            | Self::Found { subject, .. }
+            | Self::Keyed { subject, .. }
+            | Self::InContext { subject, .. } => &mut subject.time,
             Self::Over(record) => &mut record.time,
         }
     }

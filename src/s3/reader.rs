@@ -4,6 +4,7 @@ use super::address::{Endpoints, Host, HostPattern, INVALID_HOST, normalise};
 use super::findings::{Finding, Findings};
 use super::headers::Seen;
 use super::judge::{self, Asked};
+use super::keys::{Context, Inventory, Named, Side};
 use super::known::Known;
 use super::mode::Mode;
 use super::operation::{Operation, Signature};
@@ -20,13 +21,15 @@ use std::sync::Arc;
 /// The most bytes of a response header field that are kept for a record.
 const MAX_FIELD: usize = 256;
 
-/// What is known of stores beforehand.
+/// What is known of stores beforehand, and what is wanted of them.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     /// Hosts that are object stores, whatever their traffic shows.
     pub s3_hosts: Vec<HostPattern>,
     /// Names under which buckets are hosts (`bucket.suffix`).
     pub endpoint_suffixes: Vec<String>,
+    /// How much is observed of KMS keys.
+    pub inventory: Inventory,
 }
 
 /// Reads heads and exchanges, and keeps what they mean until it is drained.
@@ -35,6 +38,7 @@ pub struct S3Reader {
     /// Hosts, by what requests call them.
     hosts: Known<Host>,
     buckets: Buckets,
+    inventory: Inventory,
     observations: Vec<Observation>,
 }
 
@@ -60,6 +64,8 @@ pub struct Request {
     reading: Reading,
     asked: Asked,
     kms_key_id: Option<Box<str>>,
+    /// Where it is wanted.
+    context: Option<Arc<Context>>,
     bucket_key_enabled: Option<bool>,
     requested: Option<Mode>,
     /// The object's length where the body has a framing of its own around it.
@@ -106,6 +112,7 @@ impl S3Reader {
             endpoints: Endpoints::new(&config.endpoint_suffixes, &config.s3_hosts),
             hosts: Known::default(),
             buckets: Buckets::default(),
+            inventory: config.inventory,
             observations: Vec::new(),
         }
     }
@@ -134,6 +141,7 @@ impl S3Reader {
                 request.requested = Some(mode);
                 let subject = request.subject(request.time);
                 self.observations.push(Observation::Requested { subject, mode });
+                self.observe_request_keys(operation, request);
             }
         }
         for finding in request.findings.iter() {
@@ -146,6 +154,34 @@ impl S3Reader {
                 self.observations.push(Observation::Found { subject, finding, value });
             }
         }
+    }
+
+    /// Observes what a request says of KMS keys, if its operation can ask for one.
+    fn observe_request_keys(&mut self, operation: Option<Operation>, request: &Request) {
+        let can_ask = operation.is_some_and(|operation| operation.carries().request_mode);
+        if self.inventory == Inventory::Off || !can_ask {
+            return;
+        }
+        let (key_id, context) = (request.kms_key_id.as_deref(), request.context.clone());
+        let named = Named { side: Side::Requested, key_id, context };
+        named.observe(|| request.subject(request.time), &mut self.observations);
+    }
+
+    /// Observes what a response says of KMS keys, if it is one that says what was applied: a 2xx, or
+    /// a 304 (as for modes).
+    fn observe_response_keys(&mut self, subject: &Subject, response: &Response, seen: &Seen<'_>) {
+        if self.inventory == Inventory::Off || !matches!(response.status, 200..=299 | 304) {
+            return;
+        }
+        let key_id = response.kms_key_id.as_deref();
+        let named = Named { side: Side::Applied, key_id, context: self.context(seen) };
+        named.observe(|| subject.clone(), &mut self.observations);
+    }
+
+    /// What a header says of an encryption context, where that is wanted.
+    fn context(&self, seen: &Seen<'_>) -> Option<Arc<Context>> {
+        let value = seen.context.filter(|_| self.inventory != Inventory::Off)?;
+        Some(Arc::new(Context::read(value, self.inventory)))
     }
 
     /// Reports what a response says.
@@ -236,7 +272,8 @@ impl Reader for S3Reader {
 
     fn request_heap(request: &Request) -> usize {
         let id = request.kms_key_id.as_ref().map_or(0, |id| id.len());
-        request.method.len() + request.target.len() + request.host.len() + id
+        let context = request.context.as_ref().map_or(0, |context| context.heap());
+        request.method.len() + request.target.len() + request.host.len() + id + context
     }
 
     fn response_heap(response: &Response) -> usize {
@@ -300,6 +337,7 @@ impl Reader for S3Reader {
             reading,
             asked: Asked { mode: seen.mode, customer_key: seen.customer_key },
             kms_key_id: seen.kms_key_id.map(text),
+            context: self.context(&seen),
             bucket_key_enabled: seen.bucket_key_enabled,
             requested: None,
             object_len: object_len(head.headers),
@@ -360,6 +398,7 @@ impl Reader for S3Reader {
         };
         if response.store {
             self.report_response(&subject, request, &response, seen.unknown);
+            self.observe_response_keys(&subject, &response, &seen);
         }
         response
     }

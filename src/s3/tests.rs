@@ -99,6 +99,10 @@ fn shown(observation: &Observation) -> String {
             format!("found {} {value}", finding.as_str())
         }
         Observation::Found { finding, .. } => format!("found {}", finding.as_str()),
+        Observation::Keyed { subject, side, key_id } => {
+            format!("key {} {} {key_id}", side.as_str(), of(subject))
+        }
+        Observation::InContext { side, context, .. } => format!("{} {context:?}", side.as_str()),
         Observation::Over(_) => "over".to_owned(),
     }
 }
@@ -357,4 +361,69 @@ fn a_response_names_the_key_and_the_edge() {
     assert_eq!(record.content_type.as_deref(), Some("text/plain"));
     assert_eq!(record.cache_control.as_deref(), Some("no-store"));
     assert_eq!(record.mismatch, Some(false));
+}
+
+/// What is observed of keys and contexts.
+fn keys(inventory: Inventory, request: &str, response: &str) -> Vec<String> {
+    let mut talk = Talk::with(&Config { inventory, ..Config::default() });
+    let mut seen = talk.exchange(request, response).seen;
+    seen.retain(|seen| seen.starts_with("key ") || seen.contains("Pairs") || seen.contains("Malf"));
+    seen
+}
+
+#[test]
+fn keys_are_observed_where_they_can_be_asked_for_and_where_a_success_names_them() {
+    let id = format!("{SSE}-aws-kms-key-id");
+    let of = |request: &str, response: &str| {
+        let response = format!("{response}|{id}: b");
+        keys(Inventory::Names, &format!("{request} {SIGNED}|{id}: a"), &response)
+    };
+    let put = ["key requested PutObject a", "key applied PutObject b"];
+    assert_eq!(of("PUT /b/k", "200 ETag: e"), put);
+    assert_eq!(of("POST /b/k?uploads", "200 x: y").len(), 2);
+    // Asked for, and refused.
+    assert_eq!(of("PUT /b/k", "403 x: y"), put[..1]);
+    assert_eq!(of("PUT /b/k", "307 x: y"), put[..1]);
+    // These cannot ask, but their answers name one.
+    assert_eq!(of("GET /b/k", "200 x: y"), ["key applied GetObject b"]);
+    assert_eq!(of("GET /b/k", "304 x: y"), ["key applied GetObject b"]);
+    assert_eq!(of("PUT /b/k?partNumber=1&uploadId=u", "200 x: y"), ["key applied UploadPart b"]);
+    // One that was not seen.
+    let alone = format!("200 {SSE}: aws:kms|{id}: b");
+    assert_eq!(keys(Inventory::Names, "", &alone), ["key applied unknown b"]);
+    // Of no store, and in a query, where it means nothing.
+    assert_eq!(keys(Inventory::Names, "PUT /b/k Host: h", "200"), [""; 0]);
+    let query = "PUT /b/k?X-Amz-Signature=s&x-amz-server-side-encryption-aws-kms-key-id=a";
+    assert_eq!(keys(Inventory::Names, query, "200"), [""; 0]);
+    // Nobody wants to know.
+    assert_eq!(keys(Inventory::Off, &format!("PUT /b/k {id}: a"), "200"), [""; 0]);
+}
+
+#[test]
+fn contexts_are_observed_on_both_sides() {
+    // {"team":"red"}
+    let context = format!("{SSE}-context: eyJ0ZWFtIjoicmVkIn0=");
+    let request = format!("PUT /b/k {SIGNED}|{context}");
+    let of = |inventory, response: &str| keys(inventory, &request, response);
+    let said = |side: &str, value: &str| format!("{side} Pairs([(\"team\", {value})])");
+    assert_eq!(
+        of(Inventory::Names, &format!("200 {context}")),
+        [said("requested", "None"), said("applied", "None")]
+    );
+    let values = said("requested", "Some(\"red\")");
+    assert_eq!(of(Inventory::Values, &format!("403 {context}")), [values.as_str()]);
+    assert_eq!(
+        of(Inventory::Values, &format!("200 {SSE}-context: ?")),
+        [values.as_str(), "applied Malformed"]
+    );
+    assert_eq!(of(Inventory::Off, &format!("200 {context}")), [""; 0]);
+}
+
+#[test]
+fn a_key_is_observed_once_though_its_request_is_judged_twice() {
+    // A name of its own: whether the path is a key or a bucket shows with the answer.
+    let id = format!("{SSE}-aws-kms-key-id");
+    let request = format!("PUT /k Host: cdn.test|{SIGNED}|{id}: a");
+    let expected = ["key requested PutObject a", "key applied PutObject b"];
+    assert_eq!(keys(Inventory::Names, &request, &format!("200 ETag: e|{id}: b")), expected);
 }

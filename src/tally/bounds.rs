@@ -1,6 +1,7 @@
 //! Every bound on memory: how high it is, how near, and how often it bit.
 
 use super::Tally;
+use super::keys::Keys;
 use crate::{flow, http};
 
 /// What the rooms before this one may take. Set by who runs them.
@@ -53,30 +54,35 @@ impl Tally {
     }
 
     fn names(&self) -> Vec<Bound> {
-        let [hosts, buckets, server_names] = self.overflows().map(|(_, hits)| hits);
         let limits = &self.limits;
         // The stand-ins need no room.
         let of = |name, limit: usize, names: usize, hits| {
             Bound::new(name, limit, Some(names.min(limit) as u64), hits)
         };
         let mut bounds = vec![
-            of(("hosts", "max-hosts"), limits.max_hosts, self.hosts.len(), hosts),
+            of(("hosts", "max-hosts"), limits.max_hosts, self.hosts.len(), self.host_overflows),
             of(
                 ("server_names", "max-hosts"),
                 limits.max_hosts,
                 self.server_names.len(),
-                server_names,
+                self.server_name_overflows,
             ),
             Bound::new(
                 ("label_bytes", "max-label-bytes"),
                 limits.max_label_bytes,
                 None,
-                self.long_labels,
+                self.long_labels + self.keys.as_ref().map_or(0, Keys::long_labels),
             ),
         ];
         if let Some(max) = limits.max_buckets {
-            bounds.push(of(("buckets", "max-buckets"), max, self.places.len(), buckets));
+            bounds.push(of(
+                ("buckets", "max-buckets"),
+                max,
+                self.places.len(),
+                self.bucket_overflows,
+            ));
         }
+        bounds.extend(self.keys.iter().flat_map(Keys::bounds));
         bounds
     }
 

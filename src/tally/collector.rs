@@ -7,6 +7,7 @@
 
 use super::{ByteFate, OVERFLOW, Tally};
 use crate::decode::PacketFate;
+use crate::s3::Side;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 use std::collections::HashMap;
@@ -27,6 +28,7 @@ pub type Shared = Arc<Mutex<Tally>>;
 /// | `last_seen_timestamp_seconds` | `host`, `mode` |
 /// | `policy_violations_total` | `rule`, `host` |
 /// | `policy_exchanges_total` | `rule`, `outcome` |
+/// | `kms_keys_total` | `host`, `side`, `key_id`; where keys are counted |
 /// | `http_exchanges_total` | `kind` |
 /// | `blind_connections_total`, `blind_bytes_total` | `kind`, `server_name` |
 /// | `packets_total`, `payload_bytes_total` | `fate` |
@@ -63,6 +65,7 @@ impl Collector for Metrics {
         families.extend(of_places(&tally));
         families.extend(of_hosts(&tally));
         families.extend(of_rules(&tally));
+        families.extend(of_keys(&tally));
         families.extend(of_ledger(&tally));
         families.extend(of_bounds(&tally));
         families.retain(|family| !family.get_metric().is_empty());
@@ -159,6 +162,24 @@ fn of_rules(tally: &Tally) -> [MetricFamily; 2] {
         }
     }
     [violations, exchanges].map(Family::done)
+}
+
+/// KMS keys, where they are counted.
+fn of_keys(tally: &Tally) -> Option<MetricFamily> {
+    let mut keys = Family::counter(
+        "kms_keys_total",
+        "Requests that named a KMS key, and successful answers that did, by key.",
+    );
+    for (host, counts) in tally.keys()? {
+        for (key_id, sides) in &counts.keys {
+            let sides = [(Side::Requested, sides.requested), (Side::Applied, sides.applied)];
+            for (side, used) in sides.into_iter().filter(|(_, used)| used.count > 0) {
+                let labels = [("host", host), ("side", side.as_str()), ("key_id", key_id)];
+                keys.add(pairs(labels), used.count);
+            }
+        }
+    }
+    Some(keys.done())
 }
 
 fn of_ledger(tally: &Tally) -> Vec<MetricFamily> {

@@ -4,6 +4,7 @@
 //! with a random key, and limited in number: what comes after the limit counts under
 //! [`OVERFLOW`], and that it did is counted, too.
 
+use super::keys::KeyLimits;
 use crate::net::Timestamp;
 use crate::s3::{Finding, Mode, Operation, Transfer};
 use ahash::RandomState;
@@ -75,13 +76,15 @@ pub struct Limits {
     /// The longest name that is counted for itself, in bytes. A longer one counts as one that came
     /// after the limit.
     pub max_label_bytes: usize,
+    /// How KMS keys are counted; `None` where they are not.
+    pub keys: Option<KeyLimits>,
 }
 
 impl Default for Limits {
-    /// 512 hosts, no buckets; names as long as those of the DNS can be (RFC 1035 §2.3.4), and a
+    /// 512 hosts, no buckets, no keys; names as long as those of the DNS can be (RFC 1035 §2.3.4), and a
     /// port.
     fn default() -> Self {
-        Self { max_hosts: 512, max_buckets: None, max_label_bytes: 255 }
+        Self { max_hosts: 512, max_buckets: None, max_label_bytes: 255, keys: None }
     }
 }
 
@@ -117,6 +120,10 @@ impl<K: Eq + std::hash::Hash + Clone, V: Default> Bounded<K, V> {
     /// How many keys there are, those without room included.
     pub(super) fn len(&self) -> usize {
         self.map.len()
+    }
+
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.map.values_mut()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {

@@ -8,12 +8,14 @@
 mod bounds;
 mod collector;
 mod counts;
+mod keys;
 mod ledger;
 mod rules;
 
 pub use bounds::{Bound, Limits as RoomLimits};
 pub use collector::{Metrics, Shared, registry};
 pub use counts::{HostCounts, Limits, OVERFLOW, Place, PlaceCounts};
+pub use keys::{HostKeys, KeyChange, KeyForm, KeyLimits, MAX_CHANGES, Said, Sides, Use};
 pub use ledger::{ByteFate, DedupCounts, Ledger, Verdict};
 pub use rules::RuleCounts;
 
@@ -22,6 +24,7 @@ use crate::net::Timestamp;
 use crate::policy::{Judgement, Outcome, Policy};
 use crate::s3::{Mode, Observation, Record, Subject};
 use counts::Bounded;
+use keys::Keys;
 use rules::Rules;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,6 +45,8 @@ pub struct Tally {
     pub period: Option<(Timestamp, Timestamp)>,
     server_names: Bounded<Arc<str>, TlsCounts>,
     rules: Rules,
+    /// KMS keys, where they are counted.
+    keys: Option<Keys>,
     /// How often something was counted under [`OVERFLOW`] instead of its host.
     host_overflows: u64,
     /// The same for buckets.
@@ -65,6 +70,7 @@ impl Tally {
             hosts: Bounded::new(limits.max_hosts),
             server_names: Bounded::new(limits.max_hosts),
             rules: Rules::default(),
+            keys: limits.keys.map(|of| Keys::new(of, limits.max_hosts, limits.max_label_bytes)),
             object_store_exchanges: 0,
             other_exchanges: 0,
             ledger: Ledger::default(),
@@ -106,6 +112,10 @@ impl Tally {
             }
             Observation::Found { subject, finding, .. } => {
                 *self.host(&subject.host).findings.entry(*finding).or_default() += 1;
+            }
+            Observation::Keyed { subject, side, key_id } => self.key(subject, *side, key_id),
+            Observation::InContext { subject, side, context } => {
+                self.context(subject, *side, context);
             }
             Observation::Over(record) => self.over(record),
         }
@@ -228,12 +238,13 @@ impl Tally {
     }
 
     /// How often something was counted under [`OVERFLOW`], by the label that it stands in for.
-    pub fn overflows(&self) -> [(&'static str, u64); 3] {
-        [
+    pub fn overflows(&self) -> Vec<(&'static str, u64)> {
+        let names = [
             ("host", self.host_overflows),
             ("bucket", self.bucket_overflows),
             ("server_name", self.server_name_overflows),
-        ]
+        ];
+        names.into_iter().chain(self.keys.iter().flat_map(Keys::overflows)).collect()
     }
 }
 
@@ -290,7 +301,8 @@ mod tests {
 
     #[test]
     fn names_longer_than_a_label_may_be_count_together() {
-        let limits = Limits { max_hosts: 9, max_buckets: Some(9), max_label_bytes: 4 };
+        let limits =
+            Limits { max_hosts: 9, max_buckets: Some(9), max_label_bytes: 4, ..Limits::default() };
         let mut tally = Tally::new(limits);
         for (host, bucket) in [("four", "b"), ("longer", "b"), ("four", "longer")] {
             tally.observe(&applied(host, Some(bucket), Mode::None));

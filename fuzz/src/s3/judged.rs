@@ -1,8 +1,8 @@
 //! What is observed of an exchange, held against itself and against its heads.
 
 use super::heads::Head;
-use sealwatch::s3::{Finding, INVALID_HOST, Mode, Observation, Record};
-use sealwatch::tally::{Limits, Tally};
+use sealwatch::s3::{Context, Finding, INVALID_HOST, Mode, Observation, Record, Side};
+use sealwatch::tally::{KeyForm, KeyLimits, Limits, Tally};
 use std::collections::BTreeSet;
 
 /// What one exchange led to.
@@ -13,6 +13,8 @@ struct Told {
     mismatches: Vec<(Mode, Mode)>,
     refused: Vec<u16>,
     found: Vec<Finding>,
+    keys: Vec<(Side, Box<str>)>,
+    contexts: Vec<Side>,
 }
 
 /// Checks what was observed of an exchange.
@@ -46,6 +48,14 @@ pub(super) fn check(observed: &[Observation], heads: &[Head]) {
                 told.found.push(*finding);
                 subject
             }
+            Observation::Keyed { subject, side, key_id } => {
+                told.keys.push((*side, key_id.clone()));
+                subject
+            }
+            Observation::InContext { subject, side, .. } => {
+                told.contexts.push(*side);
+                subject
+            }
             Observation::Over(_) => panic!("over twice: {observed:?}"),
         };
         check_host(&subject.host);
@@ -53,10 +63,27 @@ pub(super) fn check(observed: &[Observation], heads: &[Head]) {
     }
     check_host(&record.host);
     told.check(record);
+    told.check_keys(record);
     check_modes(&told, heads);
 }
 
 impl Told {
+    /// Each side names a key and a context once, and the record has the last key.
+    fn check_keys(&self, record: &Record) {
+        for side in [Side::Requested, Side::Applied] {
+            let keys = self.keys.iter().filter(|(of, _)| *of == side).count();
+            let contexts = self.contexts.iter().filter(|of| **of == side).count();
+            assert!(keys <= 1 && contexts <= 1, "said more than once: {record:?}");
+        }
+        if let Some((side, key_id)) = self.keys.last() {
+            let is_last = *side == Side::Applied || self.keys.len() == 1;
+            assert!(is_last && record.object_store, "{record:?}");
+            // A refusal may name another, which counts for nothing.
+            let success = matches!(record.status, None | Some(200..=299 | 304));
+            assert!(!success || record.kms_key_id.as_ref() == Some(key_id), "{record:?}");
+        }
+    }
+
     fn check(&self, record: &Record) {
         let once = |n: usize| assert!(n <= 1, "said more than once: {record:?}");
         once(self.requested.len());
@@ -109,12 +136,16 @@ fn check_modes(told: &Told, heads: &[Head]) {
     assert!(all.iter().all(|mode| *mode == Mode::None), "modes from nowhere: {all:?}");
     let of_family = |finding: &Finding| *finding != Finding::ModeInQuery;
     assert!(!told.found.iter().any(of_family), "findings from nowhere: {:?}", told.found);
+    let (keys, contexts) = (&told.keys, &told.contexts);
+    assert!(keys.is_empty() && contexts.is_empty(), "from nowhere: {keys:?} {contexts:?}");
 }
 
 /// Everything is counted once.
 pub(super) fn check_tally(observed: &[&Observation]) {
-    let mut tally = Tally::new(Limits { max_hosts: 2, max_buckets: Some(2), ..Limits::default() });
-    let mut counts = [0; 6];
+    let keys = Some(KeyLimits { form: KeyForm::Short, max_keys: 2 });
+    let limits = Limits { max_hosts: 2, max_buckets: Some(2), keys, ..Limits::default() };
+    let mut tally = Tally::new(limits);
+    let mut counts = [0; 8];
     for observation in observed {
         tally.observe(observation);
         counts[match observation {
@@ -124,9 +155,13 @@ pub(super) fn check_tally(observed: &[&Observation]) {
             Observation::Refused { .. } => 3,
             Observation::Found { .. } => 4,
             Observation::Over(_) => 5,
+            Observation::Keyed { .. } => 6,
+            Observation::InContext { .. } => 7,
         }] += 1;
     }
-    let mut sums = [0_u64; 6];
+    // A context counts for each of its names, or as one that cannot be read.
+    counts[7] = observed.iter().map(|observation| said_by(observation)).sum();
+    let mut sums = [0_u64; 8];
     for (_, place) in tally.places() {
         sums[0] += place.requests.values().sum::<u64>();
         sums[1] += place.responses.values().sum::<u64>();
@@ -140,5 +175,22 @@ pub(super) fn check_tally(observed: &[&Observation]) {
         let (object_store, other) = tally.exchanges();
         object_store + other
     };
+    for (_, host) in tally.keys().unwrap_or_default() {
+        let keys = host.keys.values();
+        sums[6] += keys.map(|key| key.requested.count + key.applied.count).sum::<u64>();
+        let contexts = host.contexts.values().chain([&host.malformed_contexts]);
+        sums[7] += contexts.map(|sides| sides.requested + sides.applied).sum::<u64>();
+    }
     assert_eq!(sums, counts);
+}
+
+/// How much an observation counts for among contexts.
+fn said_by(observation: &Observation) -> u64 {
+    match observation {
+        Observation::InContext { context, .. } => match &**context {
+            Context::Pairs(pairs) => pairs.len() as u64,
+            Context::Malformed => 1,
+        },
+        _ => 0,
+    }
 }
