@@ -6,6 +6,8 @@
 
 mod evidence;
 mod jsonl;
+mod keys;
+mod keys_table;
 mod policy;
 mod summary;
 mod table;
@@ -13,6 +15,10 @@ mod time;
 
 pub use evidence::{Case, Cases, Evidence, Stretch, Timeline};
 pub use jsonl::json_line;
+pub use keys::{
+    KmsContextName, KmsContexts, KmsKey, KmsKeyChange, KmsKeyChanges, KmsKeyUse, KmsKeys,
+    RequestedApplied,
+};
 pub use policy::{PolicySummary, RuleSummary};
 pub use summary::{
     BlindSpots, BoundSummary, DropSummary, Exchanges, Flows, HostSummary, LedgerSummary, Mismatch,

@@ -1,6 +1,7 @@
 //! Everything that was counted, as one object.
 
 use super::evidence::Evidence;
+use super::keys::KmsKeys;
 use super::policy::PolicySummary;
 use super::time::rfc3339;
 use crate::decode::PacketFate;
@@ -91,6 +92,9 @@ pub struct HostSummary {
     /// The same by bucket, where buckets are told apart; `""` where the address shows none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub buckets: Option<BTreeMap<String, PlaceSummary>>,
+    /// KMS keys and encryption contexts, where they are counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kms_keys: Option<KmsKeys>,
 }
 
 /// What was counted of a host or a bucket.
@@ -252,6 +256,7 @@ fn hosts(tally: &Tally) -> Vec<HostSummary> {
         places.entry(&place.host).or_default().push((place.bucket.as_deref(), counts));
     }
     let nothing = Vec::new();
+    let keys = tally.keys();
     let of = |(host, counts): (&str, &HostCounts)| {
         let places = places.get(host).unwrap_or(&nothing);
         let mut all = PlaceCounts::default();
@@ -270,6 +275,9 @@ fn hosts(tally: &Tally) -> Vec<HostSummary> {
             }),
             last_seen: counts.last_seen.iter().map(|(m, t)| (m.as_str(), rfc3339(*t))).collect(),
             buckets: tally.by_bucket().then(|| buckets.collect()),
+            kms_keys: keys.as_ref().map(|keys| {
+                keys.get(host).map_or_else(KmsKeys::default, |counts| KmsKeys::new(counts))
+            }),
         }
     };
     tally.hosts().into_iter().map(of).collect()

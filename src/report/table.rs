@@ -5,6 +5,7 @@
 
 mod policy;
 
+use super::keys_table;
 use super::summary::{Counts, CountsBy, HostSummary, PlaceSummary, Summary};
 use crate::s3::{Finding, Mode};
 use anstyle::{AnsiColor, Style};
@@ -16,9 +17,9 @@ use std::fmt::{self, Write};
 /// How wide a terminal is at least.
 const WIDTH: usize = 80;
 /// Where the columns of counts end.
-const LABEL: usize = 26;
-const MODE: usize = 14;
-const COUNT: usize = 14;
+pub(super) const LABEL: usize = 26;
+pub(super) const MODE: usize = 14;
+pub(super) const COUNT: usize = 14;
 /// How many server names are shown.
 const SERVER_NAMES: usize = 5;
 
@@ -106,6 +107,9 @@ impl Table<'_> {
                 }
             }
         }
+        if let Some(keys) = &host.kms_keys {
+            keys_table::write(out, keys)?;
+        }
         let mut refused = Vec::new();
         for (operation, statuses) in &host.refusals {
             refused
@@ -192,7 +196,7 @@ impl Table<'_> {
 }
 
 /// A line that holds a name of any length, broken where it has to be.
-fn wrapped(line: &str) -> String {
+pub(super) fn wrapped(line: &str) -> String {
     let (mut text, mut column) = (String::new(), 0);
     for character in line.chars() {
         if column == WIDTH {
@@ -253,7 +257,7 @@ fn names(requests: &CountsBy, responses: &CountsBy) -> BTreeSet<&'static str> {
     requests.keys().chain(responses.keys()).copied().collect()
 }
 
-fn counted(n: u64, what: &str) -> String {
+pub(super) fn counted(n: u64, what: &str) -> String {
     let plural = match (n, what.ends_with("tch")) {
         (1, _) => "",
         (_, true) => "es",
@@ -263,7 +267,7 @@ fn counted(n: u64, what: &str) -> String {
 }
 
 /// A time to the second.
-fn seconds(rfc3339: &str) -> String {
+pub(super) fn seconds(rfc3339: &str) -> String {
     format!("{}Z", rfc3339.split('.').next().unwrap_or_default())
 }
 

@@ -4,6 +4,7 @@
 //! numbers. A host with nothing odd about it takes no more room than that line.
 
 use super::bars::{bar, by_mode};
+use super::keys;
 use super::words::{bytes, counted, key, meaning, number, time};
 use crate::report::{self, Counts, CountsBy, HostSummary, PlaceSummary, Summary};
 use crate::s3::{Finding, INVALID_HOST, Mode};
@@ -140,6 +141,7 @@ fn body(host: &HostSummary, asked: &Counts, applied: &Counts) -> Markup {
             (data(&host.counts.object_bytes))
             (operations(&host.counts))
             (refusals(host))
+            (keys::inside(host.kms_keys.as_ref()))
         }
         @if let Some(buckets) = &host.buckets {
             details.more {

@@ -8,6 +8,7 @@
 
 mod bars;
 mod hosts;
+mod keys;
 mod sure;
 mod verdict;
 mod words;

@@ -1,7 +1,7 @@
 use super::*;
 use crate::http::TlsCounts;
-use crate::s3::{Finding, Mode, Observation, Operation, Subject};
-use crate::tally::{Limits, Tally};
+use crate::s3::{Context, Finding, Mode, Observation, Operation, Side, Subject};
+use crate::tally::{KeyForm, KeyLimits, Limits, Tally};
 
 /// Everything that would be markup if it were not escaped.
 const HOSTILE: &str = "<script>alert(1)</script>\"'&amp;\n</details><img src=x onerror=a()>";
@@ -129,4 +129,44 @@ fn names_beyond_the_limit_are_explained_and_the_page_is_bounded() {
     assert!(page.contains("And 1,977 more hosts"), "{page}");
     assert!(page.contains("Too many hosts: 300 observations counted under"));
     assert!(page.len() < 3_000_000, "{}", page.len());
+}
+
+#[test]
+fn keys_are_inside_their_host_as_text_and_only_so_many() {
+    let keys = Some(KeyLimits { form: KeyForm::Full, max_keys: 500 });
+    let mut tally = Tally::new(Limits { max_hosts: 10, keys, ..Limits::default() });
+    let mut named = |key_id: &str| {
+        let (subject, side) = (subject("store"), Side::Applied);
+        tally.observe(&Observation::Keyed { subject, side, key_id: key_id.into() });
+    };
+    named(HOSTILE);
+    (0..300).for_each(|n| named(&format!("key-{n}")));
+    named(HOSTILE);
+    let pairs = vec![(HOSTILE.into(), Some(HOSTILE.into()))];
+    for context in [Context::Pairs(pairs), Context::Malformed] {
+        let (subject, side) = (subject("store"), Side::Requested);
+        tally.observe(&Observation::InContext { subject, side, context: context.into() });
+    }
+    let page = shown(&Summary::new(&tally, Vec::new()), "eth0", &[]);
+    let escaped = "&lt;script&gt;alert(1)&lt;/script&gt;&quot;'&amp;amp;\\n\
+                   &lt;/details&gt;&lt;img src=x onerror=a()&gt;";
+    // As a key, as what the last change was to, as a name and a value in a context; and as the
+    // bucket of the 32 changes that are kept.
+    assert_eq!(page.matches(escaped).count(), 4 + 32, "{page}");
+    assert_eq!((page.matches("<script").count(), page.matches("<img").count()), (1, 0));
+    for part in ["KMS keys (301)", "And 201 more: see", "Key changes (301)", "(malformed)"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert!(page.contains("And 269 earlier ones."), "{page}");
+    assert_eq!(page.matches(">key-").count(), 99 + 63, "{page}");
+}
+
+#[test]
+fn nothing_is_said_of_keys_where_there_are_none() {
+    for keys in [None, Some(KeyLimits { form: KeyForm::Short, max_keys: 5 })] {
+        let mut tally = Tally::new(Limits { keys, ..Limits::default() });
+        mismatch(&mut tally, "store");
+        let page = shown(&Summary::new(&tally, Vec::new()), "eth0", &[]);
+        assert!(!page.contains("KMS keys") && !page.contains("Encryption contexts"));
+    }
 }
