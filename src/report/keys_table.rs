@@ -1,7 +1,7 @@
 //! The table's part on KMS keys.
 
 use super::keys::{KmsContextName, KmsContexts, KmsKey, KmsKeyChanges, KmsKeys, RequestedApplied};
-use super::table::{COUNT, LABEL, MODE, counted, seconds, wrapped};
+use super::table::{COUNT, LABEL, MODE, WIDTH, counted, seconds, wrapped};
 use std::fmt::{self, Write};
 
 /// How many keys, and how many names in contexts, are shown.
@@ -48,8 +48,19 @@ fn changes(out: &mut String, changes: &KmsKeyChanges) -> fmt::Result {
         let time = seconds(&change.time);
         let bucket = if change.bucket.is_empty() { "(bucket not known)" } else { &change.bucket };
         let answers = counted(change.count, "answer");
-        let line = format!("      {time} {bucket}: {} to {}, {answers}", change.from, change.to);
-        writeln!(out, "{}", wrapped(&line))?;
+        let (from, to) = (&change.from, &change.to);
+        let line = format!("      {time} {bucket}: {from} to {to}, {answers}");
+        if line.chars().count() <= WIDTH {
+            writeln!(out, "{line}")?;
+            continue;
+        }
+        for line in [
+            format!("      {time} {bucket}, {answers}:"),
+            format!("        from {from}"),
+            format!("        to   {to}"),
+        ] {
+            writeln!(out, "{}", wrapped(&line))?;
+        }
     }
     Ok(())
 }
@@ -171,6 +182,6 @@ store.test
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         assert!(text.contains("    and 40 more\n"), "{text}");
         assert!(text.contains("    59 changes of the key") && text.contains("    the latest:\n"));
-        assert_eq!(text.matches("photos: key-").count(), 10);
+        assert_eq!(text.matches("photos, 1 answer:\n        from key-").count(), 10);
     }
 }

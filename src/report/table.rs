@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 
 /// How wide a terminal is at least.
-const WIDTH: usize = 80;
+pub(super) const WIDTH: usize = 80;
 /// Where the columns of counts end.
 pub(super) const LABEL: usize = 26;
 pub(super) const MODE: usize = 14;

@@ -141,8 +141,8 @@ fn body(host: &HostSummary, asked: &Counts, applied: &Counts) -> Markup {
             (data(&host.counts.object_bytes))
             (operations(&host.counts))
             (refusals(host))
-            (keys::inside(host.kms_keys.as_ref()))
         }
+        (keys::inside(host.kms_keys.as_ref()))
         @if let Some(buckets) = &host.buckets {
             details.more {
                 summary { "By bucket (" (number(buckets.len() as u64)) ")" }

@@ -1,7 +1,9 @@
 //! A host's KMS keys and encryption contexts.
 
 use super::words::{counted, number, time};
-use crate::report::{KmsContexts, KmsKey, KmsKeyChanges, KmsKeyUse, KmsKeys, RequestedApplied};
+use crate::report::{
+    KmsContexts, KmsKey, KmsKeyChange, KmsKeyChanges, KmsKeyUse, KmsKeys, RequestedApplied,
+};
 use maud::{Markup, html};
 
 /// How many keys, and how many names in contexts, are shown of a host.
@@ -64,26 +66,30 @@ fn changes(changes: &KmsKeyChanges) -> Markup {
                 p.note { "When the key changed that a bucket's new objects get." }
                 table {
                     caption.unseen { "Key changes" }
-                    thead { tr { th { "When" } th { "Bucket" } th { "From" } th { "To" }
+                    thead { tr { th { "When" } th.left { "Bucket" } th.left { "Keys" }
                         th { "Answers" } } }
-                    tbody {
-                        @for change in changes.latest.iter().rev() {
-                            tr {
-                                th scope="row" { (time(&change.time)) }
-                                td { span.name {
-                                    @if change.bucket.is_empty() { "(not known)" }
-                                    @else { (change.bucket) }
-                                } }
-                                td { span.name { (change.from) } } td { span.name { (change.to) } }
-                                td { (number(change.count)) }
-                            }
-                        }
-                    }
+                    tbody { @for change in changes.latest.iter().rev() { (changed(change)) } }
                 }
                 @if left_out > 0 {
                     p.note { "And " (counted(left_out, "earlier one", "earlier ones")) "." }
                 }
             }
+        }
+    }
+}
+
+fn changed(change: &KmsKeyChange) -> Markup {
+    html! {
+        tr {
+            th scope="row" { (time(&change.time)) }
+            td.left {
+                @if change.bucket.is_empty() { "(not known)" }
+                @else { span.name { (change.bucket) } }
+            }
+            td.left {
+                "from " span.name { (change.from) } " to " span.name { (change.to) }
+            }
+            td { (number(change.count)) }
         }
     }
 }
