@@ -222,7 +222,9 @@ fn the_example_is_valid_and_its_examples_too() {
     let help = support::binary::run(["live", "--help"]).ok().out;
     let options = help.split_whitespace().filter_map(|word| word.strip_prefix("--"));
     for option in options.filter(|option| !["config", "help"].contains(option)) {
-        let key = option.trim_end_matches([',', '.', ':']);
+        // Its value may be left out: [=VALUE].
+        let name = option.split('[').next().unwrap_or(option);
+        let key = name.trim_end_matches([',', '.', ':']);
         assert!(run.out.contains(&format!("\n{key} = ")), "the example does not know {key}");
     }
 }

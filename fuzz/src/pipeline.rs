@@ -193,7 +193,7 @@ fn examine(sources: Vec<impl PacketSource + Send>, workers: usize) -> Outcome {
         http: sealwatch::http::Limits::default(),
         decode: decode::Config::default(),
         flow: flow::Limits::default(),
-        s3: s3::Config::default(),
+        s3: s3::Config { inventory: s3::Inventory::Values, ..s3::Config::default() },
         policy: None,
     };
     let tally = Mutex::new(Tally::new(Limits { max_hosts: 8, ..Limits::default() }));
