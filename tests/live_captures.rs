@@ -34,7 +34,12 @@ fn untimed(records: Vec<Value>) -> Vec<String> {
 fn offline(files: &[PathBuf]) -> Answer {
     let replay = |format: &[&str]| {
         let names = files.iter().map(|file| file.to_str().expect("paths here are UTF-8"));
-        run(["replay", "--quiet", "--format"].iter().chain(format).copied().chain(names)).ok()
+        run(["replay", "--quiet", "--kms-keys", "--format"]
+            .iter()
+            .chain(format)
+            .copied()
+            .chain(names))
+        .ok()
     };
     let verdict = replay(&["json"]).json()["verdict"].as_str().expect("it is text").to_owned();
     let metrics = replay(&["prometheus"]).out;
@@ -50,7 +55,7 @@ fn live(wire: &Wire, frames: &[Frame], settled: impl Fn(&str) -> bool) -> Answer
     let (file, events) = (folder.path().join("frames"), folder.path().join("events"));
     fs::write(&file, pcap_of_frames(frames)).expect("a file can be written");
     let events_name = events.to_str().expect("paths here are UTF-8");
-    let live = wire.live(&["--events", events_name, "--all", "--log-format", "json"]);
+    let live = wire.live(&["--kms-keys", "--events", events_name, "--all", "--log-format", "json"]);
     wire.send(&file, "--pps=2000");
     let all = frames.len() as u64;
     let metrics = wire.wait("/metrics", |_, text| packets(text) >= all && settled(text));

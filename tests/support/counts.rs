@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 /// The metrics that do not depend on when, and how, packets were read.
 pub fn counts(metrics: &str) -> BTreeMap<String, u64> {
-    const LASTING: [&str; 10] = [
+    const LASTING: [&str; 11] = [
         "requests_total",
         "responses_total",
         "mismatches_total",
         "object_bytes_total",
         "refusals_total",
         "findings_total",
+        "kms_keys_total",
         "http_exchanges_total",
         "blind_connections_total",
         "payload_bytes_total",
