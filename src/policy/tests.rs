@@ -390,3 +390,39 @@ fn a_rule_that_is_never_asked_is_a_mistake() {
         assert_eq!(rules(reached), [""; 0], "{reached:?}");
     }
 }
+
+mod spoiled {
+    use super::*;
+    use proptest::prelude::*;
+
+    const READY_MADE: [&str; 3] = [
+        include_str!("../../packaging/policies/cnssp-15.toml"),
+        include_str!("../../packaging/policies/kms-only.toml"),
+        include_str!("../../packaging/policies/no-mismatch.toml"),
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn a_spoiled_file_is_a_policy_or_says_where_it_is_wrong(
+            which in 0..READY_MADE.len(),
+            edits in prop::collection::vec((any::<prop::sample::Index>(), "[\\[\\]\"'=*{},a-z0-9\n]{0,3}"), 1..6),
+        ) {
+            let mut text: Vec<char> = READY_MADE[which].chars().collect();
+            for (at, with) in edits {
+                let at = at.index(text.len());
+                text.splice(at..(at + 1).min(text.len()), with.chars());
+            }
+            let text: String = text.into_iter().collect();
+            match file::read(&text) {
+                Ok(policy) => prop_assert!(!policy.explain().is_empty()),
+                Err(mistakes) => {
+                    prop_assert!(!mistakes.is_empty());
+                    for mistake in mistakes {
+                        prop_assert!(mistake.place.is_some() && !mistake.text.is_empty());
+                    }
+                }
+            }
+        }
+    }
+}

@@ -27,7 +27,6 @@
 use super::talk::{Facts, Said};
 use super::wire::Tapped;
 use super::{Frame, Outcome};
-use crate::support::conversation::Truth;
 use crate::support::listener::Heard;
 use crate::support::oracle::check_precision;
 use sealwatch::decode::PacketFate;
@@ -57,7 +56,7 @@ pub(super) fn check(connections: &[(Said, Tapped)], frames: &[Frame], outcome: &
         .filter(|(_, (heard, _))| heard.target.is_some() && heard.answer.is_some())
         .collect();
     for (said, tapped) in connections {
-        for (at, (truth, facts)) in said.conversation.truth.iter().zip(&said.facts).enumerate() {
+        for (at, truth) in said.conversation.truth.iter().enumerate() {
             match by_id.get(&truth.id) {
                 Some(_) if at < unknowable(said, tapped) => {}
                 Some((heard, record)) => check_pair(said, tapped, at, heard, record),
