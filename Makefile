@@ -51,13 +51,14 @@ deny: ## Licences, sources and repeated crates, by cargo-deny; advisories too wh
 deps: ## The libpcap headers, which the pcap crate links
 	@./.ci/install libpcap-dev:/usr/include/pcap/pcap.h
 
-test-deps: deps ## promtool, which holds the metrics to Prometheus's own rules; what live capture, the service and the page are tried with
+test-deps: deps ## promtool, which holds the metrics to Prometheus's own rules; what live capture, the service, the page and the files for Grafana are tried with
 	@./.ci/python target/python tests/s3/requirements.txt
 	@./.ci/install prometheus:/usr/bin/promtool iproute2:/usr/sbin/ip tcpreplay:/usr/bin/tcpreplay \
 		curl:/usr/bin/curl openssl:/usr/bin/openssl libcap2-bin:/usr/sbin/setcap \
 		systemd:/usr/bin/systemd-analyze procps:/usr/sbin/sysctl chromium:/usr/bin/chromium
 	@command -v npm >/dev/null || ./.ci/install nodejs:/usr/bin/node npm:/usr/bin/npm
-	@./.ci/browser
+	@./.ci/npm tests/browser target/browser
+	@./.ci/npm tests/grafana target/grafana
 
 loss: deps peers ## How much of what is whole in lossy captures is reported, here and elsewhere; a table
 	$(CARGO) bench --locked --bench loss

@@ -24,7 +24,7 @@ pub fn configuration() -> PathBuf {
 pub struct Prometheus<F> {
     child: Child,
     inside: F,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl<F: Fn(&str) -> Command> Prometheus<F> {
@@ -36,6 +36,12 @@ impl<F: Fn(&str) -> Command> Prometheus<F> {
         assert_ne!(hasty, file);
         let path = |name: &str| folder.path().join(name).display().to_string();
         fs::write(path("prometheus.yml"), hasty).expect("a file can be written");
+        Self::over(inside, folder)
+    }
+
+    /// Starts it, by the `prometheus.yml` in that folder.
+    pub fn over(inside: F, folder: TempDir) -> Self {
+        let path = |name: &str| folder.path().join(name).display().to_string();
         let mut command = inside("prometheus");
         command.args([
             format!("--config.file={}", path("prometheus.yml")),
@@ -44,17 +50,35 @@ impl<F: Fn(&str) -> Command> Prometheus<F> {
         ]);
         let child = command.stderr(Stdio::null()).spawn();
         let child = child.expect("prometheus starts; `make test-deps` installs it");
-        Self { child, inside, _folder: folder }
+        Self { child, inside, folder }
+    }
+
+    /// Gives it another configuration.
+    pub fn reconfigure(&self, configuration: &str) {
+        let file = self.folder.path().join("prometheus.yml");
+        fs::write(file, configuration).expect("a file can be written");
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-HUP", &id]).status();
+        assert!(sent.expect("kill starts").success());
+    }
+
+    /// What its API answers, `None` where nobody does.
+    pub fn ask(&self, path: &str, fields: &[(&str, &str)]) -> Option<Value> {
+        let mut curl = (self.inside)("curl");
+        curl.args(["--silent", "--max-time", "5", "--get"]);
+        for (name, value) in fields {
+            curl.arg("--data-urlencode").arg(format!("{name}={value}"));
+        }
+        let output = curl.arg(format!("http://{ADDRESS}/api/v1/{path}")).output();
+        let answer: Value = serde_json::from_slice(&output.expect("curl starts").stdout).ok()?;
+        assert_eq!(answer["status"], "success", "{path} {fields:?}: {answer}");
+        Some(answer["data"].clone())
     }
 
     /// What PromQL answers now; `None` where nobody answers.
     fn query(&self, query: &str) -> Option<Answer> {
-        let mut curl = (self.inside)("curl");
-        curl.args(["--silent", "--max-time", "5", "--get", "--data-urlencode"]);
-        curl.arg(format!("query={query}")).arg(format!("http://{ADDRESS}/api/v1/query"));
-        let output = curl.output().expect("curl starts");
-        let answer: Value = serde_json::from_slice(&output.stdout).ok()?;
-        let result = answer["data"]["result"].as_array();
+        let answer = self.ask("query", &[("query", query)])?;
+        let result = answer["result"].as_array();
         Some(result.unwrap_or_else(|| panic!("{query}: {answer}")).iter().map(series).collect())
     }
 
