@@ -72,8 +72,13 @@ struct Stage {
 
 impl Stage {
     fn new(name: &str) -> Self {
+        Self::with(name, &[])
+    }
+
+    /// The same, with arguments for sealwatch.
+    fn with(name: &str, arguments: &[&str]) -> Self {
         let wire = Wire::new(name);
-        let live = wire.live(&[]);
+        let live = wire.live(arguments);
         let folder = tempfile::tempdir().expect("a folder can be made");
         Self { wire, live, folder, sent: 0.into() }
     }
@@ -150,6 +155,33 @@ fn three_hosts_are_shown_alarms_first_with_and_without_javascript() {
         "www.example.com",
     ];
     stage.look(&[&["plain"], &texts[..3], &texts[4..6], &texts[7..]].concat());
+    stage.look(&["keyboard"]);
+    stage.end();
+}
+
+#[test]
+fn what_breaks_a_policy_comes_first() {
+    let policy = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/policies/cnssp-15.toml");
+    let stage = Stage::with("pagep", &["--policy", policy.to_str().expect("paths here are UTF-8")]);
+    stage.look(&["look", "policy-empty", "brief"]);
+    let mismatches = [("ceph.test:7480", "aws:kms", ""), ("ceph.test:7480", "aws:kms", "aws:kms")];
+    let kept = [("minio.test:9000", "aws:kms:dsse", "aws:kms:dsse")];
+    let mut scripts = encrypted();
+    let photos = in_order("photos.s3.eu-central-1.amazonaws.com");
+    scripts.extend([photos, puts(mismatches), puts(kept)]);
+    let headline = "8 exchanges broke the policy on 2 hosts; 1 mismatch on 1 host";
+    stage.send(&scripts, headline);
+    stage.look(&["look", "policy"]);
+    let texts = [
+        headline,
+        "Policy: CNSSP 15",
+        "written in two layers",
+        "Broke the policy",
+        "broke the rule read from two layers",
+        "2 violations",
+        "Undecided",
+    ];
+    stage.look(&[&["plain"], &texts[..]].concat());
     stage.look(&["keyboard"]);
     stage.end();
 }

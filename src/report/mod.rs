@@ -5,6 +5,7 @@
 //! order and stable field names. Knows nothing of packets.
 
 mod evidence;
+pub(crate) mod html;
 mod jsonl;
 mod keys;
 mod keys_table;

@@ -1,8 +1,10 @@
 //! How exchanges came out by a policy.
 
 use super::evidence::{Case, Evidence};
+use crate::policy::DEFAULT;
 use crate::tally::{RuleCounts, Tally};
 use serde::Serialize;
+use std::cmp::Reverse;
 
 /// How exchanges came out by a policy.
 #[derive(Clone, Debug, Serialize)]
@@ -68,9 +70,23 @@ impl PolicySummary {
         Self { violations: Some(evidence.violations.first()), ..self }
     }
 
+    /// The rules as a person wants them: those that were broken first; the default only where it was
+    /// about anything.
+    pub fn rules_by_alarm(&self) -> Vec<&RuleSummary> {
+        let is_about_any = |rule: &&RuleSummary| rule.rule != DEFAULT || rule.total() > 0;
+        let mut rules: Vec<_> = self.rules.iter().filter(is_about_any).collect();
+        rules.sort_by_key(|rule| Reverse(rule.violated > 0));
+        rules
+    }
+
     /// How many exchanges broke a rule.
     pub fn violation_count(&self) -> u64 {
         self.rules.iter().map(|rule| rule.violated).sum()
+    }
+
+    /// How many exchanges kept or broke a rule.
+    pub fn judged_count(&self) -> u64 {
+        self.rules.iter().map(|rule| rule.met + rule.violated).sum()
     }
 
     /// How many exchanges could not be judged.

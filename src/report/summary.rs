@@ -202,6 +202,33 @@ pub struct ServerName {
     pub bytes: u64,
 }
 
+impl BlindSpots {
+    /// How many connections could not be looked into: TLS, HTTP/2 and QUIC.
+    pub fn connections(&self) -> u64 {
+        self.tls_connections + self.http2_connections + self.quic_connections
+    }
+}
+
+impl LedgerSummary {
+    /// How many bytes of payload were examined, and how many there were.
+    pub fn examined(&self) -> (u64, u64) {
+        let all: u64 = self.payload_bytes.values().sum();
+        let escaped = self.bytes("blind") + self.bytes("lost");
+        (all.saturating_sub(escaped), all)
+    }
+
+    /// How many bytes could not be looked into, and how many can hold exchanges.
+    pub fn blind_share(&self) -> (u64, u64) {
+        let BlindSpots { tls_bytes, http2_bytes, quic_bytes, .. } = self.blind;
+        let blind = tls_bytes + http2_bytes + quic_bytes;
+        (blind, blind + self.bytes("head") + self.bytes("body"))
+    }
+
+    fn bytes(&self, fate: &str) -> u64 {
+        self.payload_bytes.get(fate).copied().unwrap_or_default()
+    }
+}
+
 impl Summary {
     /// Of a tally at rest, with the problems that were met on the way to it.
     pub fn new(tally: &Tally, problems: Vec<String>) -> Self {
@@ -224,6 +251,26 @@ impl Summary {
     /// The same, with the exchanges that broke a rule.
     pub fn with(self, evidence: &Evidence) -> Self {
         Self { policy: self.policy.map(|policy| policy.with(evidence)), ..self }
+    }
+
+    /// How many exchanges broke the policy.
+    pub fn violation_count(&self) -> u64 {
+        self.policy.as_ref().map_or(0, PolicySummary::violation_count)
+    }
+
+    /// How many mismatches there are.
+    pub fn mismatch_count(&self) -> u64 {
+        self.hosts.iter().map(|host| host.counts.mismatch_count()).sum()
+    }
+
+    /// How many findings there are.
+    pub fn finding_count(&self) -> u64 {
+        self.hosts.iter().map(HostSummary::finding_count).sum()
+    }
+
+    /// How many hosts have any of what is counted.
+    pub(crate) fn hosts_with(&self, count: impl Fn(&HostSummary) -> u64) -> u64 {
+        self.hosts.iter().filter(|host| count(host) > 0).count() as u64
     }
 
     /// The hosts as a person wants them: those with violations first, then those with mismatches,

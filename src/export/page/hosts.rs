@@ -1,13 +1,14 @@
-//! Hosts: those with mismatches, those with findings, and the rest.
+//! Hosts: those with violations, those with mismatches, those with findings, and the rest.
 //!
 //! A host is one line that opens: bars of what was asked and what was applied, and inside it the
 //! numbers. A host with nothing odd about it takes no more room than that line.
 
-use super::bars::{bar, by_mode};
 use super::keys;
-use super::words::{bytes, counted, key, meaning, number, time};
-use crate::report::{self, Counts, CountsBy, HostSummary, PlaceSummary, Summary};
-use crate::s3::{Finding, INVALID_HOST, Mode};
+use crate::report::html::bars::{bar, by_mode};
+use crate::report::html::counts::{alarms, cell, mismatches, named, present, stand_in};
+use crate::report::html::words::{bytes, counted, key, meaning, number, time};
+use crate::report::{Counts, CountsBy, HostSummary, PlaceSummary, Summary};
+use crate::s3::Mode;
 use crate::tally::OVERFLOW;
 use maud::{Markup, html};
 use std::collections::BTreeSet;
@@ -16,7 +17,7 @@ use std::collections::BTreeSet;
 const HOSTS: usize = 1024;
 /// How many buckets of a host are shown.
 const BUCKETS: usize = 100;
-/// So many hosts with mismatches are open from the start.
+/// So many hosts with violations, and with mismatches, are open from the start.
 const OPEN: usize = 3;
 /// Up to so many hosts, all are.
 const FEW: usize = 2;
@@ -26,7 +27,9 @@ const MANY: usize = 6;
 pub(super) fn section(summary: &Summary) -> Markup {
     let hosts = summary.hosts_by_alarm();
     let shown = &hosts[..hosts.len().min(HOSTS)];
-    let mismatched = shown.partition_point(|host| host.counts.mismatch_count() > 0);
+    let broke = shown.partition_point(|host| host.violation_count() > 0);
+    let mismatched =
+        broke + shown[broke..].partition_point(|host| host.counts.mismatch_count() > 0);
     let odd = mismatched + shown[mismatched..].partition_point(|host| host.finding_count() > 0);
     let open = |of: usize| if hosts.len() <= FEW { FEW } else { of };
     html! {
@@ -39,8 +42,9 @@ pub(super) fn section(summary: &Summary) -> Markup {
                     "part in; a store behind a name of its own is told by " code { "--s3-host" } "."
                 }
             }
-            @if hosts.len() >= MANY { (search()) }
-            (group("With mismatches", "g-mismatch", &shown[..mismatched], open(OPEN)))
+            @if hosts.len() >= MANY { (search(summary)) }
+            (group("Broke the policy", "g-violation", &shown[..broke], open(OPEN)))
+            (group("With mismatches", "g-mismatch", &shown[broke..mismatched], open(OPEN)))
             (group("With findings", "g-finding", &shown[mismatched..odd], open(0)))
             (group("Nothing odd", "g-rest", &shown[odd..], open(0)))
             @if hosts.len() > HOSTS {
@@ -78,12 +82,16 @@ fn reading() -> Markup {
 }
 
 /// Works with the script only, which shows it.
-fn search() -> Markup {
+fn search(summary: &Summary) -> Markup {
+    let only = match &summary.policy {
+        Some(_) => "Only violations, mismatches and findings",
+        None => "Only mismatches and findings",
+    };
     html! {
         div.search role="search" data-own hidden {
             label for="filter" { "Find hosts" }
             input #filter type="search" autocomplete="off" spellcheck="false";
-            label.check { input #odd type="checkbox"; "Only mismatches and findings" }
+            label.check { input #odd type="checkbox"; (only) }
             output #found for="filter odd" {}
         }
     }
@@ -120,9 +128,13 @@ fn item(host: &HostSummary, is_open: bool) -> Markup {
 
 fn tags(host: &HostSummary) -> Markup {
     let (mismatches, findings) = (host.counts.mismatch_count(), host.finding_count());
+    let violations = host.violation_count();
     html! {
-        @if mismatches + findings > 0 {
+        @if violations + mismatches + findings > 0 {
             span.tags {
+                @if violations > 0 {
+                    span.tag.bad { (counted(violations, "violation", "violations")) }
+                }
                 @if mismatches > 0 {
                     span.tag.bad { (counted(mismatches, "mismatch", "mismatches")) }
                 }
@@ -153,50 +165,6 @@ fn body(host: &HostSummary, asked: &Counts, applied: &Counts) -> Markup {
                         a href="api/v1/summary" { "all counts" } "."
                     }
                 }
-            }
-        }
-    }
-}
-
-/// What a name that is ours stands for.
-fn stand_in(host: &str) -> Option<&'static str> {
-    match host {
-        OVERFLOW => Some(
-            "Stands for every host that came after the limit of --max-hosts: they are counted \
-             together.",
-        ),
-        INVALID_HOST => Some(
-            "Stands for requests whose Host header is missing, repeated, or no host name: they are \
-             counted together.",
-        ),
-        _ => None,
-    }
-}
-
-fn alarms(host: &HostSummary) -> Markup {
-    html! {
-        @if host.counts.mismatch_count() + host.finding_count() > 0 {
-            ul.alarms {
-                (mismatches(&host.counts))
-                @for finding in Finding::ALL {
-                    @if let Some(n) = host.findings.get(finding.as_str()) {
-                        li.warn {
-                            b { (number(*n)) " ×" } " " (report::meaning(finding)) " "
-                            code { (finding.as_str()) }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn mismatches(counts: &PlaceSummary) -> Markup {
-    html! {
-        @for mismatch in &counts.mismatches {
-            li.bad {
-                b { (number(mismatch.count)) " ×" } " asked " b { (mismatch.requested) }
-                ", applied " b { (mismatch.applied) }
             }
         }
     }
@@ -326,33 +294,6 @@ fn bucket(name: &str, counts: &PlaceSummary) -> Markup {
                 }
             }
         }
-    }
-}
-
-/// The modes that either column has.
-fn present<'c>(
-    left: Option<&'c Counts>,
-    right: Option<&'c Counts>,
-) -> impl Iterator<Item = Mode> + use<'c> {
-    let has = |counts: Option<&Counts>, mode: Mode| {
-        counts.is_some_and(|counts| counts.contains_key(mode.as_str()))
-    };
-    Mode::ALL.into_iter().filter(move |mode| has(left, *mode) || has(right, *mode))
-}
-
-/// A mode, at the head of a row; the longest may be broken on a narrow screen.
-fn named(mode: Mode) -> Markup {
-    let (name, rest) = match mode {
-        Mode::KmsDsse => mode.as_str().split_at("aws:kms:".len()),
-        _ => (mode.as_str(), ""),
-    };
-    html! { th.(key(mode)) scope="row" { (name) @if !rest.is_empty() { wbr; (rest) } } }
-}
-
-fn cell(counts: Option<&Counts>, mode: Mode, show: impl Fn(u64) -> String) -> Markup {
-    match counts.and_then(|counts| counts.get(mode.as_str())) {
-        Some(n) => html! { td { (show(*n)) } },
-        None => html! { td { "–" } },
     }
 }
 

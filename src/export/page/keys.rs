@@ -1,6 +1,6 @@
 //! A host's KMS keys and encryption contexts.
 
-use super::words::{counted, number, time};
+use crate::report::html::words::{counted, number, time};
 use crate::report::{
     KmsContexts, KmsKey, KmsKeyChange, KmsKeyChanges, KmsKeyUse, KmsKeys, RequestedApplied,
 };

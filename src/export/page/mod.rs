@@ -6,12 +6,11 @@
 //! whatever is not a template; the two constants below are the exceptions), that the same counts
 //! make the same page, and that the page is bounded, however many names there are.
 
-mod bars;
 mod hosts;
 mod keys;
+mod policy;
 mod sure;
 mod verdict;
-mod words;
 
 #[cfg(test)]
 mod tests;
@@ -19,13 +18,15 @@ mod tests;
 use super::site::{Interface, Site};
 use crate::net::Timestamp;
 use crate::report::Summary;
+use crate::report::html::{bars, words};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use ring::digest::{SHA256, digest};
 use verdict::Verdict;
 
-const STYLE: &str = include_str!("style.css");
+const STYLE: &str =
+    concat!(include_str!("../../report/html/colours.css"), include_str!("style.css"));
 const SCRIPT: &str = include_str!("script.js");
 /// Two bars of different lengths: asked and applied.
 const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'\
@@ -98,6 +99,7 @@ fn document(view: &View<'_>) -> Markup {
                 (banner(view.time))
                 main {
                     (verdict.section())
+                    (policy::section(view.summary))
                     (hosts::section(view.summary))
                     (sure::sections(view))
                 }

@@ -2,13 +2,13 @@
 //! ledger of every packet and byte.
 
 use super::View;
-use super::verdict::connections;
-use super::words::{bytes, number};
 use crate::decode::PacketFate;
+use crate::report::html::blind::{self, kinds, names_s3};
+use crate::report::html::ledger::{bytes_mean, connection_counts};
+use crate::report::html::words::{bytes, number};
 use crate::report::{BlindSpots, BoundSummary, LedgerSummary, ServerName, Summary};
 use crate::tally::ByteFate;
 use maud::{Markup, html};
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// How many server names are shown, those with most bytes first.
@@ -26,16 +26,10 @@ pub(super) fn sections(view: &View<'_>) -> Markup {
 }
 
 fn blind(blind: &BlindSpots) -> Markup {
-    let BlindSpots { tls_connections, tls_bytes, http2_connections, http2_bytes, .. } = *blind;
-    let kinds = [
-        ("TLS", tls_connections, tls_bytes),
-        ("HTTP/2", http2_connections, http2_bytes),
-        ("QUIC (UDP port 443)", blind.quic_connections, blind.quic_bytes),
-    ];
     html! {
         section #blind aria-labelledby="blind-title" {
             h2 #blind-title { "Not looked into" }
-            @if connections(blind) == 0 {
+            @if blind.connections() == 0 {
                 p.empty { "No TLS, no HTTP/2, no QUIC: nothing was hidden." }
             } @else {
                 p { "What is encrypted, or not HTTP/1, can hold exchanges that nobody here sees." }
@@ -44,7 +38,7 @@ fn blind(blind: &BlindSpots) -> Markup {
                     thead { tr { th { "Kind" } th { "Connections" }
                         th { "Bytes" } } }
                     tbody {
-                        @for (kind, n, moved) in kinds {
+                        @for (kind, n, moved) in kinds(blind) {
                             tr { th scope="row" { (kind) } td { (number(n)) } td { (bytes(moved)) } }
                         }
                     }
@@ -63,8 +57,7 @@ fn blind(blind: &BlindSpots) -> Markup {
 
 /// Whom TLS was for.
 fn server_names(blind: &BlindSpots) -> Markup {
-    let mut names: Vec<_> = blind.tls_server_names.iter().collect();
-    names.sort_by_key(|(name, counts)| (!names_s3(name), Reverse(counts.bytes), *name));
+    let names = blind::server_names(blind);
     let say_s3 = names.iter().filter(|(name, _)| names_s3(name)).count();
     html! {
         @if !names.is_empty() {
@@ -100,11 +93,6 @@ fn server_name(name: &str, counts: &ServerName) -> Markup {
             td { (bytes(counts.bytes)) }
         }
     }
-}
-
-/// Whether a name has `s3` among its parts.
-fn names_s3(name: &str) -> bool {
-    name.split('.').any(|part| part == "s3" || part.starts_with("s3-"))
 }
 
 /// Whether packets come in, and which did not.
@@ -200,21 +188,12 @@ fn packets(ledger: &LedgerSummary) -> Markup {
 }
 
 fn flows(ledger: &LedgerSummary) -> Markup {
-    let rows = [
-        ("TCP connections", ledger.flows.total),
-        ("given up after a silence", ledger.flows.timed_out),
-        ("given up for want of room", ledger.flows.evicted),
-        ("gaps", ledger.gaps),
-        ("bytes in gaps", ledger.gap_bytes),
-        ("times the place between messages was lost", ledger.losses),
-        ("repeated bytes that differed", ledger.conflicting_bytes),
-    ];
     html! {
         table {
             caption { "Connections" }
             thead { tr { th { "What" } th { "Count" } } }
             tbody {
-                @for (what, n) in rows { tr { th scope="row" { (what) } td { (number(n)) } } }
+                @for (what, n) in connection_counts(ledger) { tr { th scope="row" { (what) } td { (number(n)) } } }
             }
         }
     }
@@ -237,16 +216,5 @@ fn these_bounds(bounds: &BTreeMap<&'static str, BoundSummary>) -> Markup {
                 }
             }
         }
-    }
-}
-
-fn bytes_mean(fate: ByteFate) -> &'static str {
-    match fate {
-        ByteFate::Head => "of HTTP messages: examined",
-        ByteFate::Body => "of HTTP messages: skipped, its length is known",
-        ByteFate::Duplicate => "seen before",
-        ByteFate::Ignored => "not HTTP",
-        ByteFate::Blind => "TLS, HTTP/2",
-        ByteFate::Lost => "after a gap, until the next sure head",
     }
 }

@@ -1,7 +1,9 @@
 use super::*;
 use crate::http::TlsCounts;
+use crate::policy::{Judgement, Outcome, Policy, Reason};
 use crate::s3::{Context, Finding, Mode, Observation, Operation, Side, Subject};
 use crate::tally::{KeyForm, KeyLimits, Limits, Tally};
+use std::sync::Arc;
 
 /// Everything that would be markup if it were not escaped.
 const HOSTILE: &str = "<script>alert(1)</script>\"'&amp;\n</details><img src=x onerror=a()>";
@@ -106,6 +108,56 @@ fn alarms_come_first_and_the_same_counts_make_the_same_page() {
     let found = order.map(|part| page.find(part).expect(part));
     assert!(found.is_sorted(), "{page}");
     assert_eq!(page, shown(&Summary::new(&tally, Vec::new()), "eth0", &[]));
+}
+
+/// A policy that mismatches break, in force.
+fn judged(tally: &mut Tally) -> Arc<Policy> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let text = "name = \"P <b>\"\n[[rule]]\nname = \"as asked for\"\nmismatches = \"forbidden\"\n";
+    std::fs::write(file.path(), text).unwrap();
+    let policy = Arc::new(Policy::load(file.path()).unwrap());
+    tally.judge_by(&policy);
+    policy
+}
+
+#[test]
+fn what_breaks_the_policy_comes_first_and_each_rule_is_told() {
+    let mut tally = tally(10);
+    mismatch(&mut tally, "odd");
+    judged(&mut tally);
+    let page = |tally: &Tally| shown(&Summary::new(tally, Vec::new()), "eth0", &[]);
+    assert!(page(&tally).contains("<h2 id=\"headline\">1 mismatch on 1 host</h2>"));
+    let reasons = [Reason::Mismatch].into_iter().collect();
+    let outcomes = [Outcome::Violated(reasons), Outcome::Met, Outcome::Undecided, Outcome::Exempt];
+    for (outcome, n) in outcomes.into_iter().zip(1..) {
+        for _ in 0..n {
+            tally.judged(&"wrong".into(), &Judgement { rule: "as asked for".into(), outcome });
+        }
+    }
+    let page = page(&tally);
+    let order = [
+        "1 exchange broke the policy on 1 host; 1 mismatch on 1 host",
+        "Policy: P &lt;b&gt;",
+        "as asked for",
+        "asks: ",
+        "<td>2</td>",
+        "<span class=\"tag bad\">1</span>",
+        "<td>3</td>",
+        "<td>4</td>",
+        "Broke the policy",
+        ">wrong<",
+        "1 violation",
+        "broke the rule <b>as asked for</b>",
+        "With mismatches",
+        ">odd<",
+    ];
+    let found = order.map(|part| page.find(part).expect(part));
+    assert!(found.is_sorted(), "{found:?} {page}");
+    assert!(page.contains("too little of them was seen"));
+    // Without a policy there is no word of one.
+    let without = shown(&Summary::new(&self::tally(10), Vec::new()), "eth0", &[]);
+    let without = without.replace(STYLE, "").replace(SCRIPT, "");
+    assert!(!without.contains("olicy"), "{without}");
 }
 
 #[test]

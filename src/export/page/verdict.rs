@@ -1,8 +1,8 @@
 //! The verdict: what was seen in one line, and beside it how sure that is.
 
 use super::View;
-use super::words::{bytes, counted, number, share, time};
-use crate::report::{BlindSpots, DropSummary, LedgerSummary, Summary};
+use crate::report::html::words::{bytes, counted, number, share, time};
+use crate::report::{DropSummary, HostSummary, LedgerSummary, PolicySummary, Summary};
 use maud::{Markup, html};
 
 /// How it stands.
@@ -23,21 +23,29 @@ enum Kind {
 
 impl<'v> Verdict<'v> {
     pub(super) fn new(view: &'v View<'v>) -> Self {
-        let hosts = &view.summary.hosts;
-        let mismatches: u64 = hosts.iter().map(|host| host.counts.mismatch_count()).sum();
-        let findings: u64 = hosts.iter().map(|host| host.finding_count()).sum();
-        let on = |n: usize| counted(n as u64, "host", "hosts");
-        let mismatched = hosts.iter().filter(|host| host.counts.mismatch_count() > 0).count();
-        let odd = hosts.iter().filter(|host| host.finding_count() > 0).count();
-        let (kind, headline) = if mismatches > 0 {
+        let summary = view.summary;
+        let (violations, mismatches, findings) =
+            (summary.violation_count(), summary.mismatch_count(), summary.finding_count());
+        let on =
+            |count: fn(&HostSummary) -> u64| counted(summary.hosts_with(count), "host", "hosts");
+        let mismatched = || {
             let n = counted(mismatches, "mismatch", "mismatches");
-            (Kind::Alarm, format!("{n} on {}", on(mismatched)))
+            format!("{n} on {}", on(|host| host.counts.mismatch_count()))
+        };
+        let (kind, headline) = if violations > 0 {
+            let n = counted(violations, "exchange", "exchanges");
+            let broken = format!("{n} broke the policy on {}", on(HostSummary::violation_count));
+            let also = if mismatches > 0 { format!("; {}", mismatched()) } else { String::new() };
+            (Kind::Alarm, broken + &also)
+        } else if mismatches > 0 {
+            (Kind::Alarm, mismatched())
         } else if findings > 0 {
             let n = counted(findings, "finding", "findings");
-            (Kind::Odd, format!("No mismatch seen; {n} on {}", on(odd)))
-        } else if !hosts.is_empty() {
-            (Kind::Calm, "No mismatch seen".to_owned())
-        } else if view.summary.first_packet.is_some() {
+            let odd = on(HostSummary::finding_count);
+            (Kind::Odd, format!("No {} seen; {n} on {odd}", alarm(summary)))
+        } else if !summary.hosts.is_empty() {
+            (Kind::Calm, format!("No {} seen", alarm(summary)))
+        } else if summary.first_packet.is_some() {
             (Kind::Nothing, "No object-store traffic seen yet".to_owned())
         } else {
             (Kind::Nothing, "No packet seen yet".to_owned())
@@ -70,6 +78,11 @@ impl<'v> Verdict<'v> {
     }
 }
 
+/// What was looked for.
+fn alarm(summary: &Summary) -> &'static str {
+    if summary.policy.is_some() { "violation, no mismatch" } else { "mismatch" }
+}
+
 /// How much that is about, and of when.
 fn seen(summary: &Summary) -> Markup {
     let exchanges = &summary.exchanges;
@@ -96,6 +109,7 @@ fn tiles(view: &View<'_>) -> Markup {
         (blind_share(ledger))
         (gaps(ledger))
         (drops(ledger.drops))
+        @if let Some(policy) = &view.summary.policy { (undecided(policy)) }
         (capture(view))
     }
 }
@@ -112,13 +126,11 @@ fn tile(name: &str, value: &str, about: &str, is_well: Option<bool>) -> Markup {
 }
 
 fn examined(ledger: &LedgerSummary) -> Markup {
-    let all: u64 = ledger.payload_bytes.values().sum();
-    let fate = |fate| ledger.payload_bytes.get(fate).copied().unwrap_or_default();
-    let escaped = fate("blind") + fate("lost");
-    match share(all.saturating_sub(escaped), all) {
+    let (examined, all) = ledger.examined();
+    match share(examined, all) {
         Some(share) => {
             let about = format!("of {} of TCP payload", bytes(all));
-            tile("Examined", &share, &about, Some(escaped == 0))
+            tile("Examined", &share, &about, Some(examined == all))
         }
         None => tile("Examined", "–", "no payload yet", None),
     }
@@ -126,22 +138,15 @@ fn examined(ledger: &LedgerSummary) -> Markup {
 
 /// The share of what may hold exchanges that could not be looked into.
 fn blind_share(ledger: &LedgerSummary) -> Markup {
-    let BlindSpots { tls_bytes, http2_bytes, quic_bytes, .. } = ledger.blind;
-    let fate = |fate| ledger.payload_bytes.get(fate).copied().unwrap_or_default();
-    let blind = tls_bytes + http2_bytes + quic_bytes;
-    let connections = connections(&ledger.blind);
+    let (blind, all) = ledger.blind_share();
+    let connections = ledger.blind.connections();
     let about = match connections {
         0 => "no TLS, HTTP/2 or QUIC".to_owned(),
         n => format!("of bytes, in {}", counted(n, "connection", "connections")),
     };
-    let share = share(blind, blind + fate("head") + fate("body"));
+    let share = share(blind, all);
     let is_well = share.is_some().then_some(connections == 0);
     tile("Blind", share.as_deref().unwrap_or("–"), &about, is_well)
-}
-
-/// How many connections could not be looked into.
-pub(super) fn connections(blind: &BlindSpots) -> u64 {
-    blind.tls_connections + blind.http2_connections + blind.quic_connections
 }
 
 fn gaps(ledger: &LedgerSummary) -> Markup {
@@ -156,6 +161,13 @@ fn drops(drops: DropSummary) -> Markup {
     let dropped = drops.kernel + drops.interface + drops.queue;
     let about = if dropped == 0 { "no packet" } else { "packets: see Capture" };
     tile("Dropped", &number(dropped), about, Some(dropped == 0))
+}
+
+/// How many exchanges the policy has no answer for.
+fn undecided(policy: &PolicySummary) -> Markup {
+    let n = policy.undecided_count();
+    let about = if n == 0 { "every exchange was judged" } else { "too little of them was seen" };
+    tile("Undecided", &number(n), about, Some(n == 0))
 }
 
 /// Whether it captures, where there is something to capture on.

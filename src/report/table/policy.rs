@@ -1,12 +1,10 @@
 //! How exchanges came out by a policy: the rules that were broken first, and some that broke them.
 
 use super::{Table, counted, seconds};
-use crate::policy::DEFAULT;
 use crate::report::evidence::Case;
 use crate::report::policy::{PolicySummary, RuleSummary};
 use crate::report::time::rfc3339;
 use anstyle::{AnsiColor, Style};
-use std::cmp::Reverse;
 use std::fmt::{self, Write};
 
 /// How many exchanges are shown.
@@ -30,10 +28,7 @@ impl Table<'_> {
         };
         let style = colour.on_default().bold();
         self.styled(out, style, &format!("policy {}: {verdict}", policy.name))?;
-        let is_about_any = |rule: &&RuleSummary| rule.rule != DEFAULT || rule.total() > 0;
-        let mut rules: Vec<_> = policy.rules.iter().filter(is_about_any).collect();
-        rules.sort_by_key(|rule| Reverse(rule.violated > 0));
-        for rule in rules {
+        for rule in policy.rules_by_alarm() {
             self.rule(out, rule)?;
         }
         self.cases(out, policy)

@@ -1,7 +1,7 @@
 //! Bars: counts by mode as one stacked line, and the patterns that tell modes apart without colour.
 //!
 //! They are drawings, hidden from screen readers: the tables beside them say the same. Widths are
-//! attributes, as the page's policy allows no style in an element.
+//! attributes, as the policy of the page at `/` allows no style in an element.
 
 use super::words::{class, number};
 use crate::report::{Counts, CountsBy};
@@ -12,7 +12,7 @@ use maud::{Markup, html};
 const LEAST: u64 = 12;
 
 /// Counts by mode, whatever the operation.
-pub(super) fn by_mode(counts: &CountsBy) -> Counts {
+pub(crate) fn by_mode(counts: &CountsBy) -> Counts {
     let mut all = Counts::new();
     for (mode, n) in counts.values().flatten() {
         *all.entry(*mode).or_default() += n;
@@ -21,7 +21,7 @@ pub(super) fn by_mode(counts: &CountsBy) -> Counts {
 }
 
 /// A labelled bar: each mode's share, and how many there are in all.
-pub(super) fn bar(label: &str, counts: &Counts) -> Markup {
+pub(crate) fn bar(label: &str, counts: &Counts) -> Markup {
     let total: u64 = counts.values().sum();
     html! {
         span.bar {
@@ -61,8 +61,8 @@ fn tenths(thousandths: u64) -> String {
     }
 }
 
-/// What the bars are filled with: `style.css` refers to it.
-pub(super) fn patterns() -> Markup {
+/// What the bars are filled with: `colours.css` refers to it.
+pub(crate) fn patterns() -> Markup {
     html! {
         svg.defs aria-hidden="true" focusable="false" {
             defs {
@@ -71,6 +71,7 @@ pub(super) fn patterns() -> Markup {
                 (pattern(Mode::KmsDsse, 6, "rotate(45)", "M0 3H6M3 0V6"))
                 (pattern(Mode::Fsx, 5, "", "M0 0H5"))
                 (pattern(Mode::Backup, 5, "", "M0 0V5"))
+                (pattern(Mode::SseC, 5, "", "M2 2.5H4"))
                 (pattern(Mode::Other, 7, "rotate(20)", "M0 0H7M0 0V7"))
             }
         }
