@@ -4,16 +4,19 @@
 //! ([`table()`]), one JSON object ([`Summary`]), and JSON Lines ([`json_line`]). Promises stable
 //! order and stable field names. Knows nothing of packets.
 
+mod csv;
 mod evidence;
 pub(crate) mod html;
 mod jsonl;
 mod keys;
 mod keys_table;
 mod policy;
+mod scope;
 mod summary;
 mod table;
 mod time;
 
+pub use csv::TABLES;
 pub use evidence::{Case, Cases, Evidence, Stretch, Timeline};
 pub use jsonl::json_line;
 pub use keys::{
@@ -21,6 +24,7 @@ pub use keys::{
     RequestedApplied,
 };
 pub use policy::{PolicySummary, RuleSummary};
+pub use scope::{Report, Scope, ScopeFile};
 pub use summary::{
     BlindSpots, BoundSummary, DropSummary, Exchanges, Flows, HostSummary, LedgerSummary, Mismatch,
     PlaceSummary, ServerName, Summary,

@@ -54,7 +54,7 @@ fn parts(counts: &Counts) -> Vec<(Mode, u64, u64)> {
     parts
 }
 
-fn tenths(thousandths: u64) -> String {
+pub(super) fn tenths(thousandths: u64) -> String {
     match thousandths % 10 {
         0 => (thousandths / 10).to_string(),
         tenth => format!("{}.{tenth}", thousandths / 10),
