@@ -24,6 +24,7 @@ mod serving;
 mod teller;
 mod traffic;
 mod web;
+mod whole;
 
 use crate::confine;
 use clap::{Parser, Subcommand};

@@ -16,6 +16,10 @@ pub(super) struct WriteError {
 }
 
 impl WriteError {
+    pub(super) fn new(to: &Path, error: io::Error) -> Self {
+        Self { to: to.into(), error }
+    }
+
     /// Whether the reader of standard output went away.
     pub(super) fn is_broken_pipe(&self) -> bool {
         self.error.kind() == io::ErrorKind::BrokenPipe
@@ -31,6 +35,8 @@ pub(super) struct Output {
 enum Sink {
     Stdout(StdoutLock<'static>),
     File(File),
+    /// The reader went away.
+    Gone,
 }
 
 impl Output {
@@ -60,6 +66,11 @@ impl Output {
         self.writer.flush().map_err(|error| self.failed(error))
     }
 
+    /// Nobody reads it any more: what is written from now on goes nowhere.
+    pub(super) fn give_up(&mut self) {
+        self.writer = BufWriter::new(Sink::Gone);
+    }
+
     /// That an answer could not be written here.
     pub(super) fn failed(&self, error: io::Error) -> WriteError {
         WriteError { to: self.name.clone(), error }
@@ -71,6 +82,7 @@ impl Write for Sink {
         match self {
             Self::Stdout(stdout) => stdout.write(bytes),
             Self::File(file) => file.write(bytes),
+            Self::Gone => Ok(bytes.len()),
         }
     }
 
@@ -78,8 +90,19 @@ impl Write for Sink {
         match self {
             Self::Stdout(stdout) => stdout.flush(),
             Self::File(file) => file.flush(),
+            Self::Gone => Ok(()),
         }
     }
+}
+
+/// Whether what is written to two paths is written to the same file.
+pub(super) fn is_same_target(a: &Path, b: &Path) -> bool {
+    let place = |path: &Path| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new(".")).canonicalize().ok()?;
+        Some((folder, path.file_name()?.to_owned()))
+    };
+    is_same_file(a, b) || a == b || place(a).is_some_and(|a| Some(a) == place(b))
 }
 
 /// Whether two paths name the same existing file.

@@ -15,7 +15,7 @@ use prometheus::{IntGauge, Registry};
 use signal_hook::consts::SIGHUP;
 use signal_hook::flag;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -34,6 +34,11 @@ pub(super) struct Judging {
 }
 
 impl Judging {
+    /// The file.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.policy.as_deref()
+    }
+
     /// The policy. What is wrong with it has been said where there is nothing.
     pub(super) fn load(&self) -> Result<Option<Current>, Exit> {
         self.policy.as_deref().map(Current::load).transpose().map_err(|error| refuse(&error))

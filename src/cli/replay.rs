@@ -1,5 +1,7 @@
 //! `sealwatch replay`: answers from capture files.
 
+mod options;
+mod papers;
 mod run;
 
 use super::Exit;
@@ -12,6 +14,7 @@ use crate::export::ServerConfig;
 use crate::policy::Current;
 use anyhow::Result;
 use clap::ValueEnum;
+use papers::{Papers, Targets};
 use run::Run;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -38,6 +41,9 @@ pub(super) struct Arguments {
     /// Write to FILE instead of standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+
+    #[command(flatten)]
+    targets: Targets,
 
     /// Serve the counts over HTTP meanwhile, and afterwards until SIGTERM or SIGINT
     #[arg(long)]
@@ -118,6 +124,9 @@ impl Arguments {
         if let Some(path) = self.paths().into_iter().find(|path| self.repeat && !is_lasting(path)) {
             return Some(format!("{} cannot be read again, as --loop is to", path.display()));
         }
+        if let Some(nonsense) = self.targets.nonsense(self) {
+            return Some(nonsense);
+        }
         let output = self.output.as_deref()?;
         let input = self.paths().into_iter().find(|path| is_same_file(path, output))?;
         Some(format!("{} is to be read and written at once", input.display()))
@@ -152,12 +161,20 @@ fn answer(
     web: Option<ServerConfig>,
     policy: Option<Current>,
 ) -> Result<Exit> {
-    let mut run = Run::new(arguments, policy)?;
+    let papers = Papers::begin(arguments)?;
+    let mut run = Run::new(arguments, policy, papers.is_some())?;
     let served = web.map(|web| run.serve(web)).transpose()?;
     let first = run.open()?;
     let mut output = Output::open(arguments.output.as_deref())?;
     run.read(first, &mut output)?;
-    run.write(&mut output)?;
+    run.close_the_books();
+    let filed = papers.as_ref().map_or(Ok(()), |papers| run.file(papers));
+    match run.write(&mut output) {
+        // Those who want papers have them.
+        Err(error) if error.is_broken_pipe() && papers.is_some() => {}
+        told => told?,
+    }
+    filed?;
     if let Some(served) = served {
         run.wait();
         served.end()?;

@@ -1,5 +1,5 @@
-// Looks at the page in a real browser: `node page.mjs SCENARIO URL ARGUMENT...`, within the network
-// where sealwatch serves. Ends with 0 when all is as it should be; else says what is not.
+// Looks at the page, or at a report, in a real browser: `node page.mjs SCENARIO URL ARGUMENT...`, within
+// the network where sealwatch serves. Ends with 0 when all is as it should be; else says what is not.
 import { createRequire } from "node:module";
 import { mkdirSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
@@ -38,7 +38,8 @@ async function open(options = {}, path = "") {
   page.on("pageerror", (error) => wrong.push(`an error: ${error}`));
   page.on("console", (message) => wrong.push(`says ${message.text()}`));
   const answer = await page.goto(url + path);
-  assert.equal(answer.status(), 200);
+  // A file has no status.
+  assert.equal(answer.status(), url.startsWith("file:") ? 0 : 200);
   return { page, wrong, headers: answer.headers(), close: () => context.close() };
 }
 
@@ -73,6 +74,33 @@ const scenarios = {
         await close();
       }
     }
+  },
+
+  // A report: everywhere on a screen, on paper of two sizes, and without colour; nothing runs in it.
+  async report(name, ...texts) {
+    mkdirSync(new URL("screenshots/", target), { recursive: true });
+    const at = (what) => new URL(`screenshots/report-${name}-${what}`, target).pathname;
+    for (const colorScheme of SCHEMES) {
+      for (const [width, height] of [[360, 740], [1280, 900]]) {
+        const { page, wrong, close } = await open({ viewport: { width, height }, colorScheme });
+        await page.screenshot({
+          path: at(`${width}-${colorScheme}.png`),
+          clip: { x: 0, y: 0, width, height: Math.min(8000, await heightOf(page)) },
+          fullPage: true,
+        });
+        await accessible(page, `${name}, ${width}, ${colorScheme}`);
+        const wide = await page.$$eval("section", (sections) => sections
+          .filter((section) => section.scrollWidth > section.clientWidth).map((section) => section.id));
+        assert.deepEqual(wide, [], `wider than ${width} px`);
+        const whole = await page.locator("body").innerText();
+        for (const text of texts) assert.ok(whole.includes(text), `no ${text} in ${whole}`);
+        const foreign = "script, img, iframe, link, object, [onerror], [style]";
+        assert.equal(await page.$$eval(foreign, (elements) => elements.length), 0);
+        assert.deepEqual(wrong, []);
+        await close();
+      }
+    }
+    await printed(at);
   },
 
   // Names that the wire chose are text, to the last character.
@@ -195,6 +223,29 @@ const scenarios = {
     await close();
   },
 };
+
+// On paper there is nothing dark, nothing is cut off, and every table's head is on each of its pages.
+async function printed(at) {
+  for (const [format, width] of [["A4", 688], ["Letter", 710]]) {
+    const { page, close } = await open({ viewport: { width, height: 900 }, colorScheme: "dark" });
+    await page.emulateMedia({ media: "print" });
+    await accessible(page, format);
+    const [ground, heads, kept, signature] = await page.evaluate(() => [
+      getComputedStyle(document.body).backgroundColor,
+      [...document.querySelectorAll("thead")].map((head) => getComputedStyle(head).display),
+      [...document.querySelectorAll("tr")].map((row) => getComputedStyle(row).breakInside),
+      document.querySelector("#signature").checkVisibility(),
+    ]);
+    assert.equal(ground, "rgba(0, 0, 0, 0)");
+    assert.ok(heads.every((display) => display === "table-header-group"), heads.join());
+    assert.ok(kept.every((breaks) => breaks === "avoid"), kept.join());
+    assert.ok(signature);
+    await page.screenshot({ path: at(`${format}.png`), fullPage: true });
+    const pdf = await page.pdf({ format, path: at(`${format}.pdf`) });
+    assert.equal(pdf.subarray(0, 5).toString(), "%PDF-");
+    await close();
+  }
+}
 
 const heightOf = (page) => page.evaluate(() => document.documentElement.scrollHeight);
 

@@ -1,5 +1,6 @@
 //! A replay, from its first packet to its answer.
 
+use super::papers::Papers;
 use super::{Arguments, Colour, Format, is_lasting};
 use crate::capture::{
     Apart, CaptureError, CaptureFiles, First, Paced, PacketSource, Progress, Rate, Severity,
@@ -15,7 +16,7 @@ use crate::cli::web::Serving;
 use crate::export::{self, Server, ServerConfig, Site};
 use crate::pipeline::{self, Event, Pace};
 use crate::policy::{Current, Judgement};
-use crate::report::{self, Evidence};
+use crate::report::{self, Evidence, Report};
 use crate::s3::{Finding, Observation, Record};
 use crate::tally::{self, Tally};
 use anyhow::{Context, Result};
@@ -61,6 +62,10 @@ pub(super) struct Run<'a> {
     problems: Arc<Mutex<Problems>>,
     /// Exchanges to be shown one by one, where somebody wants them.
     evidence: Option<Evidence>,
+    /// Whether somebody waits for more than what goes to the output.
+    has_papers: bool,
+    /// Whether it ended before everything was read.
+    was_stopped: bool,
     /// How often all was read.
     rounds: IntCounter,
     bar: Bar,
@@ -68,7 +73,11 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(arguments: &'a Arguments, policy: Option<Current>) -> Result<Self> {
+    pub(super) fn new(
+        arguments: &'a Arguments,
+        policy: Option<Current>,
+        has_papers: bool,
+    ) -> Result<Self> {
         let stop = if arguments.serve { serving::stop_on_signals()? } else { Arc::default() };
         // Who serves is asked at any time, and who paces has time.
         let hurries = !arguments.serve && arguments.pace == Rate::Max;
@@ -77,7 +86,9 @@ impl<'a> Run<'a> {
         let rounds = "How often the files were read to their end.";
         Ok(Self {
             arguments,
-            evidence: policy.is_some().then(|| Evidence::new(MOST_CASES)),
+            evidence: (policy.is_some() || has_papers).then(|| Evidence::new(MOST_CASES)),
+            has_papers,
+            was_stopped: false,
             config: pipeline::Config { policy, ..arguments.traffic.pipeline(pace) },
             stop,
             tally: Arc::new(Mutex::new(Tally::new(limits))),
@@ -177,6 +188,7 @@ impl<'a> Run<'a> {
             self.bar = Bar::new(progress.unwrap_or_default(), hidden);
             self.read_once(source, output)?;
             if self.is_stopped() {
+                self.was_stopped = true;
                 return Ok(());
             }
             self.rounds.inc();
@@ -207,6 +219,10 @@ impl<'a> Run<'a> {
             if let Err(error) = &told
                 && error.is_broken_pipe()
             {
+                if self.has_papers {
+                    output.give_up();
+                    return Ok(());
+                }
                 // Nobody reads on. The input may be a pipe on which nothing comes for long: do not
                 // wait for it.
                 self.bar.finish();
@@ -218,23 +234,34 @@ impl<'a> Run<'a> {
         ran
     }
 
+    fn summary(&self) -> report::Summary {
+        let summary = report::Summary::new(&self.tally(), self.problems().messages());
+        match &self.evidence {
+            Some(evidence) => summary.with(evidence),
+            None => summary,
+        }
+    }
+
+    /// Writes the report and its tables, whatever becomes of the answer.
+    pub(super) fn file(&self, papers: &Papers) -> Result<()> {
+        let Some(evidence) = &self.evidence else { return Ok(()) };
+        let scope = papers.scope(self.was_stopped, |severity, message| {
+            self.bar.say(&message);
+            self.problems().add(severity, message);
+        });
+        let summary = &self.summary();
+        papers.write(&Report { scope: &scope, summary, evidence })
+    }
+
     /// Writes the answer.
     pub(super) fn write(&self, output: &mut Output) -> Result<(), WriteError> {
-        self.close_the_books();
-        let summary = || {
-            let summary = report::Summary::new(&self.tally(), self.problems().messages());
-            match &self.evidence {
-                Some(evidence) => summary.with(evidence),
-                None => summary,
-            }
-        };
         let text = match self.arguments.format {
             Format::Jsonl => Ok(String::new()),
             Format::Table => {
                 let colour = use_colour(self.arguments.color, output);
-                Ok(report::table(&summary(), colour))
+                Ok(report::table(&self.summary(), colour))
             }
-            Format::Json => json(&summary()),
+            Format::Json => json(&self.summary()),
             Format::Prometheus => metrics(&self.tally),
         };
         let text = text.map_err(|error| output.failed(error))?;
@@ -243,7 +270,7 @@ impl<'a> Run<'a> {
     }
 
     /// Says what it came to, where that is not all that is said; and whether the sums are right.
-    fn close_the_books(&self) {
+    pub(super) fn close_the_books(&self) {
         let violations = self.violations();
         if violations > 0 && self.arguments.format != Format::Table {
             let broken = format!("warning: {violations} exchanges broke the policy");
