@@ -87,6 +87,12 @@ fn total(value: &Value) -> u64 {
     }
 }
 
+/// How many answers of a host named a KMS key.
+fn applied_keys(host: &Value) -> u64 {
+    let keys = host["kms_keys"]["keys"].as_array().expect("it is a list");
+    keys.iter().map(|key| total(&key["applied"]["count"])).sum()
+}
+
 /// Has a browser look at the report in `folder`, for `texts`.
 #[track_caller]
 fn look(folder: &Folder, name: &str, texts: &[&str]) {
@@ -177,6 +183,10 @@ fn the_tables_add_up_to_what_json_says() {
         ] {
             assert_eq!(sum(&table("alarms"), "count", |row| row["kind"] == kind), of_hosts(field));
         }
+        let keys: u64 =
+            json["hosts"].as_array().expect("it is a list").iter().map(applied_keys).sum();
+        assert!(keys > 0);
+        assert_eq!(sum(&table("kms_keys"), "applied", all), keys);
         let host = |row: &BTreeMap<String, String>| {
             row["host"] == "127.0.0.1:4566"
                 && row["mode"] == "aws:kms"
@@ -223,7 +233,7 @@ fn the_same_files_and_options_give_the_same_bytes() {
     let policy = policy("cnssp-15.toml");
     let made = |workers: &str, files: &[String]| {
         let folder = Folder::new();
-        let options = ["--policy", &policy, "--label", "bucket", "-j", workers];
+        let options = ["--policy", &policy, "--label", "bucket", "--kms-keys=full", "-j", workers];
         let files: Vec<_> = files.iter().map(String::as_str).collect();
         replay(&folder, &[&options, &files[..]].concat());
         let tables = fs::read_dir(folder.path("tables")).expect("there are tables");
@@ -233,7 +243,7 @@ fn the_same_files_and_options_give_the_same_bytes() {
         [vec![folder.read("report.html")], tables.collect()].concat()
     };
     let one = made("1", &files);
-    assert_eq!(one.len(), 14);
+    assert_eq!(one.len(), 17);
     assert!(one == made("1", &files) && one == made("8", &files));
     files.reverse();
     assert!(one == made("8", &files), "the order of the files shows");
@@ -275,8 +285,10 @@ fn hostile(folder: &Folder) -> String {
 fn what_the_wire_and_file_names_say_is_text_in_the_report_and_no_formula_in_tables() {
     let folder = Folder::new();
     let capture = hostile(&folder);
-    let run =
-        replay(&folder, &["--policy", &policy("kms-only.toml"), "--label", "bucket", &capture]);
+    let run = replay(
+        &folder,
+        &["--policy", &policy("kms-only.toml"), "--label", "bucket", "--kms-keys=full", &capture],
+    );
     assert_eq!(run.code, Some(3), "{}", run.err);
     let page = folder.read("report.html");
     for markup in ["<script", "<img", "<b>.test", "</td></table><style>", "\u{202e}", "\u{200b}"] {
@@ -408,7 +420,7 @@ fn tables_replace_their_own_names_and_nothing_else() {
     assert_eq!(sum(&folder.table("hosts"), "requests", |_| true), 3);
     assert_eq!(folder.read("tables/mine.csv"), "before");
     let tables = fs::read_dir(folder.path("tables")).expect("there are tables").count();
-    assert_eq!(tables, 14);
+    assert_eq!(tables, 17);
 }
 
 #[test]
@@ -432,7 +444,7 @@ fn options_that_change_the_answer_are_in_the_report_and_others_are_not() {
         ["--filter", "tcp port 4566", "--count", "40", "--dedup", "-j", "3", "--s3-host", "x.*"];
     replay(&folder, &[&options[..], &[&text(&capture)]].concat()).ok();
     let page = folder.read("report.html");
-    for option in ["--filter tcp port 4566", "--count 40", "--dedup", "--s3-host x.*"] {
+    for option in ["--filter=tcp port 4566", "--count=40", "--dedup", "--s3-host=x.*"] {
         assert!(page.contains(&format!("<li><code>{option}</code></li>")), "{option}: {page}");
     }
     assert!(!page.contains("--workers") && !page.contains("--quiet"));

@@ -7,6 +7,7 @@
 
 mod counts;
 mod exchanges;
+mod keys;
 mod ledger;
 
 #[cfg(test)]
@@ -18,7 +19,7 @@ use std::borrow::Cow;
 use std::io;
 
 /// The name of each table's file.
-pub const TABLES: [&str; 13] = [
+pub const TABLES: [&str; 16] = [
     "files.csv",
     "rules.csv",
     "violations.csv",
@@ -28,6 +29,9 @@ pub const TABLES: [&str; 13] = [
     "alarms.csv",
     "object_bytes.csv",
     "refusals.csv",
+    "kms_keys.csv",
+    "kms_key_changes.csv",
+    "kms_contexts.csv",
     "timeline.csv",
     "blind.csv",
     "ledger.csv",
@@ -56,6 +60,9 @@ impl Report<'_> {
             "alarms.csv" => counts::alarms(self.summary),
             "object_bytes.csv" => counts::object_bytes(self.summary),
             "refusals.csv" => counts::refusals(self.summary),
+            "kms_keys.csv" => keys::keys(self.summary),
+            "kms_key_changes.csv" => keys::changes(self.summary),
+            "kms_contexts.csv" => keys::contexts(self.summary),
             "timeline.csv" => exchanges::timeline(&self.evidence.timeline),
             "blind.csv" => ledger::blind(&self.summary.ledger.blind),
             "ledger.csv" => ledger::ledger(self.summary),

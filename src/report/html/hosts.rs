@@ -2,6 +2,7 @@
 
 use super::bars::{bar, by_mode};
 use super::counts::{alarms, cell, mismatches, named, present, stand_in};
+use super::keys;
 use super::tables::{columns, stack_cell, stack_columns};
 use super::words::{bytes, counted, key, number, text, time};
 use crate::report::{Counts, CountsBy, HostSummary, PlaceSummary, Summary};
@@ -147,6 +148,7 @@ fn details(i: usize, host: &HostSummary) -> Markup {
             (modes(host, &asked, &applied))
             (operations(&host.counts))
             (refusals(host))
+            (keys::inside(host.kms_keys.as_ref()))
             @if let Some(buckets) = &host.buckets {
                 @for (name, counts) in buckets.iter().take(BUCKETS) { (bucket(name, counts)) }
                 @if buckets.len() > BUCKETS {

@@ -15,6 +15,7 @@ mod cases;
 pub(crate) mod counts;
 mod glossary;
 mod hosts;
+mod keys;
 pub(crate) mod ledger;
 mod rules;
 mod scope;

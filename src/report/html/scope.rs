@@ -92,7 +92,8 @@ fn options(scope: &Scope) -> Markup {
         @else {
             ul {
                 @for (name, values) in &scope.options {
-                    li { code { "--" (name) @for value in values { " " (text(value)) } } }
+                    @if values.is_empty() { li { code { "--" (name) } } }
+                    @for value in values { li { code { "--" (name) "=" (text(value)) } } }
                 }
             }
         }

@@ -146,7 +146,7 @@ fn packets(ledger: &LedgerSummary) -> [Measure; 2] {
 
 /// What was given up for want of room.
 fn given_up(summary: &Summary) -> [Measure; 2] {
-    let names = ["hosts", "buckets", "server_names", "label_bytes"];
+    let names = ["hosts", "buckets", "server_names", "label_bytes", "kms_keys", "kms_contexts"];
     let hit = summary.bounds.iter().filter(|(name, bound)| bound.hits > 0 && !names.contains(name));
     let hit: Vec<_> = hit.map(|(name, _)| name.replace('_', " ")).collect();
     let value = match &hit[..] {
@@ -166,7 +166,7 @@ fn given_up(summary: &Summary) -> [Measure; 2] {
             "Names counted together",
             overflow,
             format!("{together} counted under __other__"),
-            "Which hosts and buckets these were: the counts are complete, the names are not.",
+            "Which hosts, buckets and keys these were: the counts are complete, the names are not.",
         ),
     ]
 }

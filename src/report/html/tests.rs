@@ -3,8 +3,8 @@ use crate::http::TlsCounts;
 use crate::net::{Endpoint, Timestamp};
 use crate::policy::Current;
 use crate::report::{Evidence, Scope, ScopeFile, Summary};
-use crate::s3::{Finding, Mode, Observation, Operation, Record, Subject};
-use crate::tally::{Limits, Tally};
+use crate::s3::{Context, Finding, Mode, Observation, Operation, Record, Side, Subject};
+use crate::tally::{KeyForm, KeyLimits, Limits, Tally};
 use std::fs;
 use std::net::IpAddr;
 
@@ -57,7 +57,9 @@ pub(in crate::report) struct Counted {
 
 impl Counted {
     pub(in crate::report) fn new(max_hosts: usize, policy: Option<&str>) -> Self {
-        let limits = Limits { max_hosts, max_buckets: Some(2 * max_hosts), ..Limits::default() };
+        let keys = Some(KeyLimits { form: KeyForm::Full, max_keys: 500 });
+        let max_buckets = Some(2 * max_hosts);
+        let limits = Limits { max_hosts, max_buckets, keys, ..Limits::default() };
         let mut tally = Tally::new(limits);
         let policy = policy.map(|text| {
             let file = tempfile::NamedTempFile::new().unwrap();
@@ -87,12 +89,32 @@ impl Counted {
             Observation::Found { subject, finding: Finding::UnprefixedName, value: None },
         ];
         observations.iter().for_each(|observation| self.tally.observe(observation));
+        self.keyed(record);
         let judgement = self.policy.as_ref().and_then(|policy| policy.get().judge(record));
         if let Some(judgement) = &judgement {
             self.tally.judged(&record.host, judgement);
         }
         self.tally.observe(&Observation::Over(Box::new(record.clone())));
         self.evidence.add(record, judgement.as_ref());
+    }
+
+    /// A key that changes to the record's, and a context.
+    fn keyed(&mut self, record: &Record) {
+        let subject = || Subject {
+            time: record.time,
+            host: record.host.clone(),
+            bucket: record.bucket.clone(),
+            operation: Operation::PUT_OBJECT,
+        };
+        for key_id in ["before", &record.host] {
+            let (side, key_id) = (Side::Applied, key_id.into());
+            self.tally.observe(&Observation::Keyed { subject: subject(), side, key_id });
+        }
+        let pairs = vec![(record.host.to_string().into(), Some(record.host.to_string().into()))];
+        for context in [Context::Pairs(pairs), Context::Malformed] {
+            let (side, context) = (Side::Requested, context.into());
+            self.tally.observe(&Observation::InContext { subject: subject(), side, context });
+        }
     }
 
     pub(in crate::report) fn with<T>(&self, then: impl FnOnce(&Report<'_>) -> T) -> T {
@@ -124,6 +146,11 @@ fn nothing_that_others_chose_is_markup_or_hides_anything() {
     let target = SHOWN.replacen("<bdi>", "<bdi>/", 1);
     assert_eq!(page.matches(&target).count(), 3, "{page}");
     assert_eq!(page.matches(SHOWN).count(), 3 + 3 * 3 + 3 + 2, "{page}");
+    // Keys and contexts are counted as what is printable: the key, where one changed and to
+    // what, a name and its value.
+    let printable = SHOWN.replace("<span class=\"hidden\">U+202E</span>", "\\u{202e}");
+    let printable = printable.trim_start_matches("<bdi>").trim_end_matches("</bdi>");
+    assert_eq!(page.matches(printable).count(), 5, "{page}");
     for markup in ["<script", "<img", "</table><", "\u{202e}"] {
         let ours = if markup == "</table><" { page.matches("<table").count() } else { 0 };
         assert!(page.matches(markup).count() <= ours, "{markup}");
