@@ -38,8 +38,7 @@ async function open(options = {}, path = "") {
   page.on("pageerror", (error) => wrong.push(`an error: ${error}`));
   page.on("console", (message) => wrong.push(`says ${message.text()}`));
   const answer = await page.goto(url + path);
-  // A file has no status.
-  assert.equal(answer.status(), url.startsWith("file:") ? 0 : 200);
+  assert.equal(answer.status(), 200);
   return { page, wrong, headers: answer.headers(), close: () => context.close() };
 }
 
