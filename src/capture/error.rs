@@ -38,6 +38,8 @@ pub enum ErrorKind {
     NotACapture,
     /// The same, found in a directory that was to be searched for captures.
     NotACaptureInDirectory,
+    /// The same, though its name is that of a capture.
+    NamedAsACapture,
     /// The directory holds no capture.
     NoCaptures,
     /// The file was named twice.
@@ -118,6 +120,9 @@ impl fmt::Display for CaptureError {
                 "{path} is not a capture file (pcap or pcapng, plain or compressed by gzip or zstd)"
             ),
             ErrorKind::NotACaptureInDirectory => write!(f, "skipped {path}: not a capture file"),
+            ErrorKind::NamedAsACapture => {
+                write!(f, "{path} is named as a capture file, and is none (pcap or pcapng)")
+            }
             ErrorKind::NoCaptures => write!(f, "no capture file in {path}"),
             ErrorKind::Repeated => write!(f, "{path} was named twice and is read once"),
             ErrorKind::CutOff { offset } => write!(

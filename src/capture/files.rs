@@ -85,7 +85,7 @@ impl CaptureFiles {
             Ok(reading) => reading,
             Err(mut error) => {
                 if found.searched && matches!(error.kind, ErrorKind::NotACapture) {
-                    error.kind = ErrorKind::NotACaptureInDirectory;
+                    error.kind = find::no_capture(&found.path);
                 }
                 self.progress.add(found.size.unwrap_or(0));
                 self.problems.push_back(error);

@@ -31,6 +31,18 @@ pub(super) fn files(paths: &[PathBuf]) -> (Vec<Found>, Vec<CaptureError>) {
     (search.found, search.problems)
 }
 
+/// What a file in a directory is that is no capture: something else, or a capture that is damaged from
+/// its first byte on, as far as its name tells. (`tcpdump -C` adds a number to it.)
+pub(super) fn no_capture(path: &Path) -> ErrorKind {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let unpacked = [".gz", ".zst"].iter().find_map(|packed| name.strip_suffix(packed));
+    let name = unpacked.unwrap_or(&name).trim_end_matches(|c: char| c.is_ascii_digit());
+    match [".pcap", ".pcapng", ".cap"].iter().any(|ending| name.ends_with(ending)) {
+        true => ErrorKind::NamedAsACapture,
+        false => ErrorKind::NotACaptureInDirectory,
+    }
+}
+
 #[derive(Default)]
 struct Search {
     found: Vec<Found>,
@@ -89,7 +101,7 @@ impl Search {
         if formats::is_capture(&start) || Packing::of(&start) != Packing::Plain {
             self.file(path, &metadata, true);
         } else {
-            self.problem(path, ErrorKind::NotACaptureInDirectory);
+            self.problem(path, no_capture(path));
         }
         Ok(())
     }
