@@ -105,8 +105,14 @@ pub(super) fn is_same_target(a: &Path, b: &Path) -> bool {
     is_same_file(a, b) || a == b || place(a).is_some_and(|a| Some(a) == place(b))
 }
 
+/// Whether what is read from a path, - being standard input, is the file at another.
+pub(super) fn is_read_from(input: &Path, file: &Path) -> bool {
+    let input = if input.as_os_str() == "-" { Path::new("/dev/stdin") } else { input };
+    is_same_file(input, file)
+}
+
 /// Whether two paths name the same existing file.
-pub(super) fn is_same_file(a: &Path, b: &Path) -> bool {
+fn is_same_file(a: &Path, b: &Path) -> bool {
     let id = |path: &Path| path.metadata().ok().map(|m| (m.dev(), m.ino()));
     id(a).is_some_and(|a| Some(a) == id(b))
 }

@@ -5,7 +5,7 @@ mod papers;
 mod run;
 
 use super::Exit;
-use super::output::{Output, WriteError, is_same_file};
+use super::output::{Output, WriteError, is_read_from};
 use super::policy::Judging;
 use super::traffic::Traffic;
 use super::web::Web;
@@ -128,7 +128,7 @@ impl Arguments {
             return Some(nonsense);
         }
         let output = self.output.as_deref()?;
-        let input = self.paths().into_iter().find(|path| is_same_file(path, output))?;
+        let input = self.paths().into_iter().find(|path| is_read_from(path, output))?;
         Some(format!("{} is to be read and written at once", input.display()))
     }
 }
@@ -165,7 +165,8 @@ fn answer(
     let mut run = Run::new(arguments, policy, papers.is_some())?;
     let served = web.map(|web| run.serve(web)).transpose()?;
     let first = run.open()?;
-    let mut output = Output::open(arguments.output.as_deref())?;
+    let mut output =
+        Output::open(arguments.output.as_deref().filter(|path| path.as_os_str() != "-"))?;
     run.read(first, &mut output)?;
     run.close_the_books();
     let filed = papers.as_ref().map_or(Ok(()), |papers| run.file(papers));

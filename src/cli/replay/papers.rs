@@ -6,7 +6,7 @@
 
 use super::{Arguments, options};
 use crate::capture::{Input, Severity, inputs};
-use crate::cli::output::{is_same_file, is_same_target};
+use crate::cli::output::{is_read_from, is_same_target};
 use crate::cli::whole;
 use crate::report::{self, Report, Scope, ScopeFile};
 use anyhow::{Context, Result};
@@ -48,8 +48,11 @@ impl Targets {
         }
         let inputs = inputs(&arguments.paths()).into_iter().map(|input| input.path);
         let read: Vec<_> = inputs.chain(arguments.judging.path().map(Path::to_owned)).collect();
+        if self.report.as_deref().is_some_and(|report| report.as_os_str() == "-") {
+            return Some("--report writes a file; name one".to_owned());
+        }
         for file in &files {
-            if let Some(input) = read.iter().find(|input| is_same_file(input, file)) {
+            if let Some(input) = read.iter().find(|input| is_read_from(input, file)) {
                 return Some(format!("{} is to be read and written at once", input.display()));
             }
         }

@@ -147,7 +147,8 @@ impl<'a> Run<'a> {
             interfaces: Box::new(Vec::new),
             unready: Box::new(Vec::new),
         };
-        let policy = self.config.policy.clone();
+        // A report is about one policy.
+        let policy = self.config.policy.clone().filter(|_| !self.has_papers);
         let reloading = policy.map(|policy| Reloading::start(policy, &site.registry));
         let reloading = reloading.transpose()?;
         let serving = Serving::start(server, site)?;
