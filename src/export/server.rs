@@ -337,7 +337,9 @@ impl Routes {
     async fn page(&self, headers: &HeaderMap) -> Response<Full<Bytes>> {
         let mut response = shared(&self.page, TEXT_TYPE, headers).await;
         if response.status() == StatusCode::OK {
-            response.headers_mut().extend(self.page_headers.iter().cloned());
+            for (name, value) in &self.page_headers {
+                response.headers_mut().insert(name, value.clone());
+            }
         }
         response
     }
