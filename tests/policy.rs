@@ -111,6 +111,20 @@ fn what_keeps_the_policy_ends_well_and_what_is_missing_is_undecided() {
 }
 
 #[test]
+fn where_no_mode_was_named_no_mode_is_called_not_allowed() {
+    let (folder, policy) = folder_with(&demanding("AES256"));
+    let head =
+        |line: &str| format!("{line}\r\nHost: h\r\nx-amz-date: x\r\nContent-Length: 0\r\n\r\n");
+    let script = Script::opened().c(head("PUT /b/k HTTP/1.1")).s(head("HTTP/1.1 200 OK"));
+    let packets = connection(endpoint(1, 9), endpoint(2, 80), &script.packets);
+    let file = folder.path().join("none.pcap");
+    fs::write(&file, frames(packets)).expect("a file can be written");
+    let run = replay(&policy, &[path(&file)]);
+    assert_eq!(run.code, Some(3), "{}", run.err);
+    assert!(run.out.contains("breaks under AES256: no mode named in the answer\n"), "{}", run.out);
+}
+
+#[test]
 fn exchanges_that_broke_it_are_told_in_order_whatever_the_number_of_threads() {
     let policy = ready_made().join("cnssp-15.toml");
     let folder = captures();

@@ -206,8 +206,21 @@ impl Reader<'_> {
     fn mode(&mut self, span: &Range<usize>, key: &str, text: &str) -> Option<Mode> {
         let names = Mode::ALL.map(Mode::as_str);
         let mode = Mode::ALL.into_iter().find(|mode| mode.as_str() == text);
-        if mode.is_none() {
-            self.wrong(span, key, fields::unknown(text, "a mode", &names));
+        // By the names that documentation uses.
+        let meant = match text.to_ascii_uppercase().as_str() {
+            "SSE-S3" => Some(Mode::Aes256),
+            "SSE-KMS" => Some(Mode::Kms),
+            "DSSE-KMS" => Some(Mode::KmsDsse),
+            _ => None,
+        };
+        match (mode, meant) {
+            (Some(_), _) => {}
+            (None, Some(meant)) => {
+                let meant =
+                    format!("{text:?} is not how it is written; write {:?}", meant.as_str());
+                self.wrong(span, key, meant);
+            }
+            (None, None) => self.wrong(span, key, fields::unknown(text, "a mode", &names)),
         }
         mode
     }

@@ -39,6 +39,7 @@ impl Order {
             let names: Vec<_> = rank.iter().map(|mode| mode.as_str()).collect();
             names.join(", ")
         };
-        self.0.iter().map(rank).collect::<Vec<_>>().join(" < ")
+        let ranks = self.0.iter().filter(|rank| !rank.is_empty());
+        ranks.map(rank).collect::<Vec<_>>().join(" < ")
     }
 }

@@ -380,8 +380,10 @@ fn a_rule_that_is_never_asked_is_a_mistake() {
     let split =
         ["operations = 'read'", "operations = 'write'", "operations = ['PutObject', 'read']"];
     assert!(is_never_asked(&rules(&split), "\"r0\" or \"r1\""));
+    assert!(is_never_asked(&rules(&["hosts = 'a'", "hosts = 'a:5000'"]), "\"r0\""));
     for reached in [
         &["hosts = 'a'", ""][..],
+        &["hosts = 'a:5000'", "hosts = 'a'"],
         &["hosts = 'a'\nbuckets = 'b'", "hosts = 'a'"],
         &["operations = 'read'", "hosts = 'a'"],
         &["buckets = '*'", ""],

@@ -69,6 +69,18 @@ fn as_names<S: Serializer>(reasons: &[Reason], to: S) -> Result<S::Ok, S::Error>
 }
 
 impl Case {
+    /// Why it broke the rule, in words: what it is that is not allowed.
+    pub fn why(&self) -> Vec<&'static str> {
+        let none = Some(Mode::None.as_str());
+        let why = |reason: &Reason| match reason {
+            Reason::AppliedMode if self.applied_mode == none => "no mode named in the answer",
+            Reason::RequestedMode if self.requested_mode == none => "no mode asked for",
+            Reason::KmsKey if self.kms_key_id.is_none() => "no KMS key named",
+            reason => reason.words(),
+        };
+        self.policy_reasons.iter().map(why).collect()
+    }
+
     fn new(record: &Record, judgement: Option<&Judgement>) -> Self {
         let Endpoint { addr: client_ip, port: client_port } = record.client;
         let Endpoint { addr: server_ip, port: server_port } = record.server;

@@ -79,19 +79,24 @@ impl PolicySummary {
         rules
     }
 
-    /// How many exchanges broke a rule.
+    /// The rules of the policy itself: those that have something to ask.
+    fn in_force(&self) -> impl Iterator<Item = &RuleSummary> {
+        self.rules.iter().filter(|rule| rule.asks.is_some())
+    }
+
+    /// How many exchanges broke a rule of the policy in force.
     pub fn violation_count(&self) -> u64 {
-        self.rules.iter().map(|rule| rule.violated).sum()
+        self.in_force().map(|rule| rule.violated).sum()
     }
 
     /// How many exchanges kept or broke a rule.
     pub fn judged_count(&self) -> u64 {
-        self.rules.iter().map(|rule| rule.met + rule.violated).sum()
+        self.in_force().map(|rule| rule.met + rule.violated).sum()
     }
 
     /// How many exchanges could not be judged.
     pub fn undecided_count(&self) -> u64 {
-        self.rules.iter().map(|rule| rule.undecided).sum()
+        self.in_force().map(|rule| rule.undecided).sum()
     }
 }
 

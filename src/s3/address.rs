@@ -215,7 +215,8 @@ impl HostPattern {
 
     /// Whether each host that matches `other` matches this, as far as that is easy to say.
     pub(crate) fn covers(&self, other: &Self) -> bool {
-        self.0.covers(&other.0)
+        let without_port = Glob::new(without_port(other.0.as_str()));
+        self.0.covers(&other.0) || self.0.covers(&without_port)
     }
 
     /// As it was given, in lower case.

@@ -12,7 +12,17 @@ pub(super) fn host(text: &str) -> Option<String> {
     if let Some((host, _)) = text.split_once('/') {
         return Some(format!("{text:?} holds a path, and a host has none; write {host:?}"));
     }
-    // An IPv6 address is in brackets.
+    // An IPv6 address is in brackets (RFC 3986 §3.2.2).
+    if text.parse::<std::net::Ipv6Addr>().is_ok() {
+        return Some(format!("{text:?} is an IPv6 address without brackets; write \"[{text}]\""));
+    }
+    let after = text.rsplit_once(']').map_or(text, |(_, after)| after);
+    if let Some((_, port)) = after.split_once(':')
+        && !port.contains('*')
+        && port.parse::<u16>().is_err()
+    {
+        return Some(format!("{text:?}: {port:?} is no port, so that this matches nothing"));
+    }
     let name = text.strip_prefix('[').and_then(|rest| rest.split_once(']')).map_or_else(
         || text.to_owned(),
         |(address, port)| format!("{}{port}", address.replace(':', "")),
@@ -22,6 +32,10 @@ pub(super) fn host(text: &str) -> Option<String> {
 
 /// Of buckets. Capitals and underscores are in old names, and in stores' own.
 pub(super) fn bucket(text: &str) -> Option<String> {
+    if let Some(url) = text.strip_prefix("s3://") {
+        let bucket = url.split('/').next().unwrap_or_default();
+        return Some(format!("{text:?} is a URL, no bucket; write {bucket:?}"));
+    }
     if let Some((bucket, _)) = text.split_once('/') {
         return Some(format!(
             "{text:?} holds a key, and rules are about whole buckets; write {bucket:?}"
@@ -74,6 +88,11 @@ mod tests {
         assert!(wrong(host("a?.example.com")).contains("no wildcard here"));
         assert!(wrong(host("a b")).contains("cannot be in a host"));
         assert!(wrong(host("")).contains("empty"));
+        assert!(wrong(host("::1")).ends_with("write \"[::1]\""));
+        for text in ["h:99999", "h:x", "*:x", "h:", "[::1]:x"] {
+            assert!(wrong(host(text)).contains("is no port"), "{text}");
+        }
+        assert!(wrong(bucket("s3://b/k")).ends_with("write \"b\""));
         assert!(wrong(bucket("vault/logs/*")).ends_with("write \"vault\""));
         assert!(wrong(bucket("vault-[0-9]")).contains("no wildcard here"));
         assert!(wrong(kms_key("key 1")).contains("cannot be in a KMS key's id"));

@@ -145,7 +145,7 @@ fn modes(case: &Case) -> Markup {
 fn reasons(case: &Case, why: Why) -> Markup {
     html! {
         @match why {
-            Why::Policy => @for reason in &case.policy_reasons { span.pair { "not allowed: " (reason.words()) } },
+            Why::Policy => @for why in case.why() { span.pair { "not allowed: " (why) } },
             Why::Mismatch if case.applied_mode == Some("none") => "no header in the answer",
             Why::Mismatch => "another mode in the answer",
             Why::Finding => @for finding in &case.findings { code.pair { (finding) } },

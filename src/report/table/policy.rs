@@ -52,6 +52,7 @@ impl Table<'_> {
             Some(asks) if *violated > 0 => {
                 self.styled(out, Style::new(), &format!("      asks: {asks}"))
             }
+            None => self.styled(out, Style::new(), "      not in the policy any more"),
             _ => Ok(()),
         }
     }
@@ -78,7 +79,7 @@ impl Table<'_> {
         let said = |mode: Option<&'static str>| mode.unwrap_or("-");
         let (asked, applied) = (said(case.requested_mode), said(case.applied_mode));
         self.styled(out, Style::new(), &format!("      asked {asked}, applied {applied}"))?;
-        let reasons: Vec<_> = case.policy_reasons.iter().map(|reason| reason.words()).collect();
+        let reasons = case.why();
         let rule = case.policy_rule.as_deref().unwrap_or_default();
         let line = format!("      breaks {rule}: {}", reasons.join(", "));
         self.styled(out, Style::new(), &line)
