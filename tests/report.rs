@@ -450,3 +450,42 @@ fn options_that_change_the_answer_are_in_the_report_and_others_are_not() {
     }
     assert!(!page.contains("--workers") && !page.contains("--quiet"));
 }
+
+#[test]
+fn what_was_left_out_or_damaged_from_the_first_byte_on_is_no_clean_verdict() {
+    let folder = Folder::new();
+    let captures = text(&captures());
+    let some = replay(&folder, &["--count", "60", &captures]);
+    assert_eq!(some.code, Some(0), "{}", some.err);
+    let page = folder.read("report.html");
+    assert!(page.contains("564 packets left out, by --count"), "{page}");
+    assert!(!page.contains("Everything in the files could be examined"));
+    // A file in a folder that is named as a capture is one, or something is wrong with it.
+    fs::create_dir(folder.path("in")).expect("a folder can be made");
+    let whole = fs::read(Path::new(&captures).join("modes.pcap")).expect("there is a capture");
+    fs::write(folder.path("in/good.pcap"), &whole).expect("a file can be written");
+    fs::write(folder.path("in/bad.pcap0"), [b"XXXX", &whole[4..]].concat()).expect("it is written");
+    let run = replay(&folder, &[&folder.path("in")]);
+    assert_eq!(run.code, Some(1), "{}", run.err);
+    assert!(run.err.contains("bad.pcap0 is named as a capture file, and is none"), "{}", run.err);
+    assert!(folder.read("report.html").contains("1 problem with the files"));
+    fs::create_dir(folder.path("empty")).expect("a folder can be made");
+    let kms = policy("kms-only.toml");
+    replay(&folder, &["--policy", &kms, &folder.path("empty")]);
+    assert!(folder.read("report.html").contains("Policy not judged: no packet was read"));
+}
+
+#[test]
+fn a_capture_that_standard_input_is_redirected_from_is_not_written_over() {
+    let folder = Folder::new();
+    let whole = fs::read(captures().join("modes.pcap")).expect("there is a capture");
+    let file = folder.path("c.pcap");
+    fs::write(&file, &whole).expect("a file can be written");
+    for option in ["--report", "--output"] {
+        let mut command = sealwatch(["replay", "--quiet", option, &file, "-"]);
+        let stdin = fs::File::open(&file).expect("it can be read");
+        let output = command.stdin(stdin).output().expect("the binary starts");
+        assert_eq!(output.status.code(), Some(2), "{option}");
+        assert_eq!(fs::read(&file).expect("it is there"), whole, "{option}");
+    }
+}

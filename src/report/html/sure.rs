@@ -80,6 +80,7 @@ fn measures(report: &Report<'_>) -> Vec<Measure> {
         ));
     }
     measures.extend(given_up(report.summary));
+    measures.push(left_out(report));
     measures.push(input(report));
     measures
 }
@@ -113,13 +114,13 @@ fn gaps(ledger: &LedgerSummary) -> Measure {
     }
     let lost = ledger.payload_bytes.get("lost").copied().unwrap_or_default();
     if lost > 0 {
-        value = format!("{value}, {} passed over behind them", counted(lost, "byte", "bytes"));
+        value = format!("{value}, {} passed over", counted(lost, "byte", "bytes"));
     }
     let hides = match (lost, ledger.losses) {
         (0, 0) => "Little: as far as can be seen they are inside bodies, whose length is known.",
-        _ => "Exchanges whose heads were in them, and those until the next sure head.",
+        _ => "Exchanges whose heads were there, and those until the next sure head.",
     };
-    Measure::count("Gaps", ledger.gaps, value, hides)
+    Measure::count("Gaps", ledger.gaps + ledger.losses + lost, value, hides)
 }
 
 fn packets(ledger: &LedgerSummary) -> [Measure; 2] {
@@ -171,12 +172,30 @@ fn given_up(summary: &Summary) -> [Measure; 2] {
     ]
 }
 
+/// What options kept from being examined.
+fn left_out(report: &Report<'_>) -> Measure {
+    let given = report.scope.options.iter().map(|(name, _)| name.as_str());
+    let given: Vec<_> = given.filter(|name| ["count", "filter"].contains(name)).collect();
+    let options: Vec<_> = given.iter().map(|name| format!("--{name}")).collect();
+    let there: Option<u64> = report.scope.files.iter().map(|file| file.packets).sum();
+    let examined = report.summary.ledger.packets.values().sum();
+    let value = match there.map(|there| there.saturating_sub(examined)) {
+        _ if given.is_empty() => "no packet left out on purpose".to_owned(),
+        Some(n) => {
+            format!("{} left out, by {}", counted(n, "packet", "packets"), options.join(" and "))
+        }
+        None => format!("what {} left out", options.join(" and ")),
+    };
+    let n = given.len() as u64;
+    Measure::count("Left out", n, value, "Everything that was in packets that were not looked at.")
+}
+
 /// Whether everything that was named could be read.
 fn input(report: &Report<'_>) -> Measure {
     let serious = |problem: &&str| problem.starts_with("error") || problem.starts_with("warning");
     let problems = report.problems().into_iter().filter(serious).count() as u64;
     let value = match (problems, report.scope.was_stopped) {
-        (0, false) => "all files read to their end".to_owned(),
+        (0, false) => "everything that was named could be read".to_owned(),
         (0, true) => "reading was stopped early".to_owned(),
         (n, _) => format!("{} with the files", counted(n, "problem", "problems")),
     };

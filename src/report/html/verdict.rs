@@ -24,7 +24,7 @@ impl<'r> Verdict<'r> {
     pub(super) fn new(report: &'r Report<'r>) -> Self {
         let summary = report.summary;
         let (kind, headline) = match &summary.policy {
-            Some(policy) => by_policy(policy),
+            Some(policy) => by_policy(policy, summary.first_packet.is_some()),
             None => (Kind::Calm, without_policy(summary)),
         };
         let kind = match kind {
@@ -64,12 +64,17 @@ impl<'r> Verdict<'r> {
     }
 }
 
-fn by_policy(policy: &PolicySummary) -> (Kind, String) {
+fn by_policy(policy: &PolicySummary, has_packets: bool) -> (Kind, String) {
     let (violated, undecided) = (policy.violation_count(), policy.undecided_count());
     let met: u64 = policy.rules.iter().map(|rule| rule.met).sum();
     let exchanges = |n| counted(n, "exchange", "exchanges");
     match (violated, met, undecided) {
         (1.., _, _) => (Kind::Alarm, format!("Policy broken, by {}", exchanges(violated))),
+        (0, 0, 0) if policy.rules.iter().all(|rule| rule.total() == 0) => {
+            let nothing =
+                if has_packets { "no object-store traffic was seen" } else { "no packet was read" };
+            (Kind::Nothing, format!("Policy not judged: {nothing}"))
+        }
         (0, 0, 0) => {
             (Kind::Nothing, "Policy not judged: it asks nothing of what was seen".to_owned())
         }
