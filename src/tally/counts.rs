@@ -8,7 +8,9 @@ use super::keys::KeyLimits;
 use crate::net::Timestamp;
 use crate::s3::{Finding, Mode, Operation, Transfer};
 use ahash::RandomState;
-use std::collections::{BTreeMap, HashMap};
+use hashbrown::{Equivalent, HashTable};
+use std::collections::BTreeMap;
+use std::hash::Hash;
 use std::sync::Arc;
 
 /// What stands for a host or bucket that came after the limit.
@@ -21,6 +23,19 @@ pub struct Place {
     pub host: Arc<str>,
     /// The bucket, where buckets are told apart; empty where the address shows none.
     pub bucket: Option<Arc<str>>,
+}
+
+/// A [`Place`] that is looked for.
+#[derive(Clone, Copy, Debug, Hash)]
+pub(super) struct Spot<'a> {
+    pub(super) host: &'a str,
+    pub(super) bucket: Option<&'a str>,
+}
+
+impl Equivalent<Place> for Spot<'_> {
+    fn equivalent(&self, place: &Place) -> bool {
+        *self.host == *place.host && self.bucket == place.bucket.as_deref()
+    }
 }
 
 /// What was counted at a place.
@@ -88,45 +103,75 @@ impl Default for Limits {
     }
 }
 
-/// A map that has room for so many keys.
+/// A map that has room for so many keys. A key is hashed once for each time that it is looked for, and
+/// copied only when it comes first.
 #[derive(Debug)]
 pub(super) struct Bounded<K, V> {
-    map: HashMap<K, V, RandomState>,
+    /// In the order in which they came.
+    entries: Vec<(K, V)>,
+    /// Which of these has which key.
+    by_key: HashTable<usize>,
+    hasher: RandomState,
     room: usize,
 }
 
-impl<K: Eq + std::hash::Hash + Clone, V: Default> Bounded<K, V> {
+impl<K: Hash, V: Default> Bounded<K, V> {
     pub(super) fn new(room: usize) -> Self {
-        Self { map: HashMap::default(), room }
+        let (entries, by_key) = (Vec::new(), HashTable::new());
+        Self { entries, by_key, hasher: RandomState::new(), room }
     }
 
-    /// Whether `key` has a place of its own, or gets one now.
-    pub(super) fn has_room(&mut self, key: &K) -> bool {
-        if self.map.contains_key(key) {
-            return true;
-        }
-        let has_room = self.map.len() < self.room;
-        if has_room {
-            self.map.insert(key.clone(), V::default());
-        }
-        has_room
+    /// Which entry is that of `key`, if it has a place of its own, or gets one now, as what `own`
+    /// makes of it. A key and what is looked for as it have the same hash.
+    pub(super) fn find<Q>(&mut self, key: &Q, own: impl FnOnce() -> K) -> Option<usize>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
+        let has_room = self.entries.len() < self.room;
+        self.look(key, has_room, own)
     }
 
-    /// The value of `key`, whether there is room for it or not.
-    pub(super) fn at(&mut self, key: K) -> &mut V {
-        self.map.entry(key).or_default()
+    /// The same, whether there is room for it or not.
+    pub(super) fn find_or_add<Q>(&mut self, key: &Q, own: impl FnOnce() -> K) -> usize
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
+        self.look(key, true, own).unwrap_or_default()
+    }
+
+    fn look<Q>(&mut self, key: &Q, has_room: bool, own: impl FnOnce() -> K) -> Option<usize>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
+        let Self { entries, by_key, hasher, .. } = self;
+        let hash = hasher.hash_one(key);
+        if let Some(at) = by_key.find(hash, |at| key.equivalent(&entries[*at].0)) {
+            return Some(*at);
+        }
+        if !has_room {
+            return None;
+        }
+        let at = entries.len();
+        entries.push((own(), V::default()));
+        by_key.insert_unique(hash, at, |at| hasher.hash_one(&entries[*at].0));
+        Some(at)
+    }
+
+    /// The value of an entry that was found.
+    pub(super) fn at(&mut self, entry: usize) -> &mut V {
+        &mut self.entries[entry].1
     }
 
     /// How many keys there are, those without room included.
     pub(super) fn len(&self) -> usize {
-        self.map.len()
+        self.entries.len()
     }
 
     pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
-        self.map.values_mut()
+        self.entries.iter_mut().map(|(_, value)| value)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.map.iter()
+        self.entries.iter().map(|(key, value)| (key, value))
     }
 }

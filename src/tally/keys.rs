@@ -165,7 +165,8 @@ impl Keys {
     }
 
     fn key(&mut self, host: Arc<str>, subject: &Subject, side: Side, key_id: &str) {
-        let host = self.hosts.at(host);
+        let at = self.hosts.find_or_add(&*host, || host.clone());
+        let host = self.hosts.at(at);
         let label = label(key_id, self.limits.form);
         let fits = label.len() <= self.max_label_bytes;
         self.long_labels += u64::from(!fits);
@@ -190,7 +191,8 @@ impl Keys {
     }
 
     fn context(&mut self, host: Arc<str>, side: Side, context: &Context) {
-        let host = self.hosts.at(host);
+        let at = self.hosts.find_or_add(&*host, || host.clone());
+        let host = self.hosts.at(at);
         let Context::Pairs(pairs) = context else {
             *host.malformed_contexts.of(side) += 1;
             return;

@@ -22,8 +22,8 @@ pub use rules::RuleCounts;
 use crate::http::TlsCounts;
 use crate::net::Timestamp;
 use crate::policy::{Judgement, Outcome, Policy};
-use crate::s3::{Mode, Observation, Record, Subject};
-use counts::Bounded;
+use crate::s3::{Mode, Observation, Record};
+use counts::{Bounded, Spot};
 use keys::Keys;
 use rules::Rules;
 use std::collections::BTreeMap;
@@ -94,17 +94,21 @@ impl Tally {
     pub fn observe(&mut self, observation: &Observation) {
         match observation {
             Observation::Requested { subject, mode } => {
-                let place = self.place(subject);
+                let host = self.own_host(&subject.host);
+                let place = self.place(host, &subject.host, subject.bucket.as_ref());
                 *place.requests.entry((subject.operation, *mode)).or_default() += 1;
-                self.saw(subject, *mode);
+                self.saw(host, *mode, subject.time);
             }
             Observation::Applied { subject, mode } => {
-                let place = self.place(subject);
+                let host = self.own_host(&subject.host);
+                let place = self.place(host, &subject.host, subject.bucket.as_ref());
                 *place.responses.entry((subject.operation, *mode)).or_default() += 1;
-                self.saw(subject, *mode);
+                self.saw(host, *mode, subject.time);
             }
             Observation::Mismatch { subject, requested, applied } => {
-                *self.place(subject).mismatches.entry((*requested, *applied)).or_default() += 1;
+                let host = self.own_host(&subject.host);
+                let place = self.place(host, &subject.host, subject.bucket.as_ref());
+                *place.mismatches.entry((*requested, *applied)).or_default() += 1;
             }
             Observation::Refused { subject, status } => {
                 let host = self.host(&subject.host);
@@ -136,14 +140,14 @@ impl Tally {
 
     /// Counts TLS to a server of that name.
     pub fn tls(&mut self, server_name: &Arc<str>, counts: TlsCounts) {
-        let mut name = server_name;
-        let fits = self.fits(name);
+        let fits = self.fits(server_name);
         self.long_labels += u64::from(!fits);
-        if !fits || !self.server_names.has_room(name) {
+        let own = fits.then(|| self.server_names.find(&**server_name, || server_name.clone()));
+        let at = own.flatten().unwrap_or_else(|| {
             self.server_name_overflows += 1;
-            name = &self.overflow;
-        }
-        *self.server_names.at(name.clone()) += counts;
+            self.server_names.find_or_add(&*self.overflow, || self.overflow.clone())
+        });
+        *self.server_names.at(at) += counts;
     }
 
     fn over(&mut self, record: &Record) {
@@ -153,38 +157,52 @@ impl Tally {
         }
         self.object_store_exchanges += 1;
         if let Some(object) = record.object_bytes {
-            let place = self.place_at(&record.host, record.bucket.as_ref());
+            let host = self.own_host(&record.host);
+            let place = self.place(host, &record.host, record.bucket.as_ref());
             *place.object_bytes.entry((object.direction, object.mode)).or_default() += object.bytes;
         }
     }
 
-    fn saw(&mut self, subject: &Subject, mode: Mode) {
-        // The host was given its place with the count that goes with this.
-        let host = self.host_name(&subject.host);
-        let last = self.hosts.at(host).last_seen.entry(mode).or_insert(subject.time);
-        *last = subject.time.max(*last);
+    fn saw(&mut self, host: Option<usize>, mode: Mode, time: Timestamp) {
+        let last = self.host_at(host).last_seen.entry(mode).or_insert(time);
+        *last = time.max(*last);
     }
 
     fn host(&mut self, host: &Arc<str>) -> &mut HostCounts {
-        let host = self.counted_host_name(host);
-        self.hosts.at(host)
+        let host = self.own_host(host);
+        self.host_at(host)
     }
 
-    fn place(&mut self, subject: &Subject) -> &mut PlaceCounts {
-        self.place_at(&subject.host, subject.bucket.as_ref())
+    /// A host's counts, where [`own_host`](Self::own_host) said.
+    fn host_at(&mut self, host: Option<usize>) -> &mut HostCounts {
+        let at = host
+            .unwrap_or_else(|| self.hosts.find_or_add(&*self.overflow, || self.overflow.clone()));
+        self.hosts.at(at)
     }
 
-    fn place_at(&mut self, host: &Arc<str>, bucket: Option<&Arc<str>>) -> &mut PlaceCounts {
-        let host = self.counted_host_name(host);
-        let bucket = self.by_bucket().then(|| bucket.unwrap_or(&self.nowhere).clone());
-        let fits = bucket.as_ref().is_none_or(|bucket| self.fits(bucket));
+    /// What is counted of a bucket of `host`, whose own counts are `own`, or of that host.
+    fn place(
+        &mut self,
+        own: Option<usize>,
+        host: &Arc<str>,
+        bucket: Option<&Arc<str>>,
+    ) -> &mut PlaceCounts {
+        let by_bucket = self.by_bucket();
+        let host = if own.is_some() { host } else { &self.overflow };
+        let bucket = by_bucket.then(|| bucket.unwrap_or(&self.nowhere));
+        let fits = bucket.is_none_or(|bucket| self.fits(bucket));
         self.long_labels += u64::from(!fits);
-        let mut place = Place { host, bucket };
-        if !fits || !self.places.has_room(&place) {
+        let spot = Spot { host, bucket: bucket.map(|bucket| &**bucket) };
+        let place = || Place { host: host.clone(), bucket: bucket.cloned() };
+        let found = if fits { self.places.find(&spot, place) } else { None };
+        let at = found.unwrap_or_else(|| {
             self.bucket_overflows += 1;
-            place.bucket = place.bucket.map(|_| self.overflow.clone());
-        }
-        self.places.at(place)
+            let bucket = bucket.map(|_| &self.overflow);
+            let spot = Spot { host, bucket: bucket.map(|bucket| &**bucket) };
+            let place = || Place { host: host.clone(), bucket: bucket.cloned() };
+            self.places.find_or_add(&spot, place)
+        });
+        self.places.at(at)
     }
 
     /// Whether a name may be a label's value.
@@ -192,18 +210,19 @@ impl Tally {
         name.len() <= self.limits.max_label_bytes
     }
 
-    /// The name under which a host is counted.
-    fn host_name(&mut self, host: &Arc<str>) -> Arc<str> {
-        let counts = self.fits(host) && self.hosts.has_room(host);
-        if counts { host.clone() } else { self.overflow.clone() }
+    /// Where a host's own counts are, for what is counted there now; `None` where it counts under
+    /// [`OVERFLOW`].
+    fn own_host(&mut self, host: &Arc<str>) -> Option<usize> {
+        let fits = self.fits(host);
+        self.long_labels += u64::from(!fits);
+        let own = if fits { self.hosts.find(&**host, || host.clone()) } else { None };
+        self.host_overflows += u64::from(own.is_none());
+        own
     }
 
-    /// The same, for what is counted there now.
+    /// The name under which a host is counted, for what is counted there now.
     fn counted_host_name(&mut self, host: &Arc<str>) -> Arc<str> {
-        let name = self.host_name(host);
-        self.host_overflows += u64::from(Arc::ptr_eq(&name, &self.overflow));
-        self.long_labels += u64::from(!self.fits(host));
-        name
+        if self.own_host(host).is_some() { host.clone() } else { self.overflow.clone() }
     }
 
     /// What was counted at each place, sorted by name.
@@ -251,7 +270,7 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::s3::Operation;
+    use crate::s3::{Operation, Subject};
 
     fn applied(host: &str, bucket: Option<&str>, mode: Mode) -> Observation {
         let subject = Subject {
