@@ -48,6 +48,7 @@ fn observe(heads: &[Head]) -> Vec<Vec<Observation>> {
         s3_hosts: Vec::new(),
         endpoint_suffixes: vec!["objects.example".to_owned()],
         inventory: Inventory::Values,
+        sums_only: false,
     };
     let mut watcher = Watcher { reader: S3Reader::new(&config), peers, observed: Vec::new() };
     let mut connection = Default::default();

@@ -148,7 +148,8 @@ fn watch(
     let serving = Serving::start(server, site)?;
     let service = Service::start(parts.len(), stop, status)?;
     let mut teller = Teller::new(arguments.all, tally.clone(), events, service);
-    let config = pipeline::Config { policy, ..arguments.traffic.pipeline(Pace::Live) };
+    let mut config = pipeline::Config { policy, ..arguments.traffic.pipeline(Pace::Live) };
+    config.s3.sums_only = config.policy.is_none() && arguments.events.is_none();
     let Ok(()) = pipeline::run(parts, &config, &tally, |event| teller.tell(event));
     teller.end();
     serving.end()?;

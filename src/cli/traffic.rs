@@ -98,6 +98,7 @@ impl Traffic {
                 s3_hosts: self.s3_host.iter().map(|pattern| HostPattern::new(pattern)).collect(),
                 endpoint_suffixes: self.endpoint_suffix.clone(),
                 inventory: self.keys.inventory(),
+                sums_only: false,
             },
         }
     }

@@ -34,7 +34,7 @@ pub use keys::{Context, Inventory, Side};
 pub use mode::Mode;
 pub use operation::{Carries, Operation};
 pub use reader::{Config, S3Reader};
-pub use record::{ObjectBytes, Record, Transfer};
+pub use record::{Ended, ObjectBytes, Record, Transfer};
 
 /// What a host, a bucket and an operation have in common across an exchange's observations.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,6 +114,8 @@ pub enum Observation {
     },
     /// An exchange is over; of any kind, also plain HTTP.
     Over(Box<Record>),
+    /// The same, where nobody wants its record ([`Config::sums_only`]).
+    Ended(Ended),
 }
 
 impl Observation {
@@ -128,6 +130,7 @@ impl Observation {
             | Self::Keyed { subject, .. }
             | Self::InContext { subject, .. } => &mut subject.time,
             Self::Over(record) => &mut record.time,
+            Self::Ended(ended) => &mut ended.time,
         }
     }
 }

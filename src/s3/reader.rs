@@ -9,7 +9,7 @@ use super::known::Known;
 use super::mode::Mode;
 use super::operation::{Operation, Signature};
 use super::place::{self, Buckets, Learned, Reading};
-use super::record::{ObjectBytes, Record, Transfer};
+use super::record::{Ended, ObjectBytes, Record, Transfer};
 use super::target::{self, Target};
 use super::{Observation, Subject};
 use crate::flow::{Folding, Unfolding};
@@ -30,6 +30,8 @@ pub struct Config {
     pub endpoint_suffixes: Vec<String>,
     /// How much is observed of KMS keys.
     pub inventory: Inventory,
+    /// Whether nobody wants records: [`Observation::Ended`] stands for [`Observation::Over`].
+    pub sums_only: bool,
 }
 
 /// Reads heads and exchanges, and keeps what they mean until it is drained.
@@ -39,6 +41,7 @@ pub struct S3Reader {
     hosts: Known<Host>,
     buckets: Buckets,
     inventory: Inventory,
+    sums_only: bool,
     observations: Vec<Observation>,
 }
 
@@ -113,6 +116,7 @@ impl S3Reader {
             hosts: Known::default(),
             buckets: Buckets::default(),
             inventory: config.inventory,
+            sums_only: config.sums_only,
             observations: Vec::new(),
         }
     }
@@ -409,8 +413,12 @@ impl Reader for S3Reader {
         peers: Peers,
         exchange: Exchange<Request, Response>,
     ) {
-        let record = record(connection, peers, exchange);
-        self.observations.push(Observation::Over(Box::new(record)));
+        let ended = ended(connection, peers, &exchange);
+        self.observations.push(if self.sums_only {
+            Observation::Ended(ended)
+        } else {
+            Observation::Over(Box::new(record(ended, peers, exchange)))
+        });
     }
 }
 
@@ -454,35 +462,50 @@ fn object_len(headers: Headers<'_>) -> ObjectLen {
     ObjectLen::Decoded(number)
 }
 
-fn record(connection: &Connection, peers: Peers, exchange: Exchange<Request, Response>) -> Record {
-    let Exchange { mut request, mut response, request_body_bytes, response_body_bytes } = exchange;
+/// What is counted of an exchange.
+fn ended(connection: &Connection, peers: Peers, exchange: &Exchange<Request, Response>) -> Ended {
+    let Exchange { request, response, request_body_bytes, response_body_bytes } = exchange;
     let (asked, answered) = (request.as_ref(), response.as_ref());
-    let object_bytes = object_bytes(asked, answered, request_body_bytes, response_body_bytes);
     let object_store = match asked {
         Some(request) => request.store,
         None => answered.is_some_and(|response| response.store),
     };
+    let bucket = asked.and_then(|request| request.reading.settled()?.1);
+    let object_bytes = object_bytes(asked, answered, *request_body_bytes, *response_body_bytes);
+    let named = asked.map(|request| &request.host).or(answered.map(|response| &response.host));
+    Ended {
+        time: asked.map(|r| r.time).or(answered.map(|r| r.time)).unwrap_or_default(),
+        host: named.cloned().unwrap_or_else(|| connection.host(peers)),
+        bucket: bucket.filter(|_| object_store).cloned(),
+        object_store,
+        object_bytes: object_bytes.filter(|_| object_store),
+    }
+}
+
+/// The record of an exchange, of which `ended` is counted.
+fn record(ended: Ended, peers: Peers, exchange: Exchange<Request, Response>) -> Record {
+    let Exchange { mut request, mut response, request_body_bytes, response_body_bytes } = exchange;
+    let Ended { time, host, bucket, object_store, object_bytes } = ended;
+    let (asked, answered) = (request.as_ref(), response.as_ref());
     let settled = asked.and_then(|request| request.reading.settled());
     let operation = match (asked, answered) {
         (Some(_), _) => settled.and_then(|(operation, _)| operation),
         (None, response) => response.and_then(|r| r.applied).map(|_| Operation::UNKNOWN),
     };
-    let bucket = settled.and_then(|(_, bucket)| bucket.cloned()).filter(|_| object_store);
-    let named = asked.map(|request| &request.host).or(answered.map(|response| &response.host));
     let minor_version = asked.map(|r| r.minor_version).or(answered.map(|r| r.minor_version));
     let mut findings = answered.map_or(Findings::default(), |response| response.findings);
     findings.add(asked.map_or(Findings::default(), |request| request.findings));
     Record {
-        time: asked.map(|r| r.time).or(answered.map(|r| r.time)).unwrap_or_default(),
+        time,
         client: peers.client,
         server: peers.server,
         tunnel: peers.tunnel,
-        host: named.cloned().unwrap_or_else(|| connection.host(peers)),
+        host,
         http_version: if minor_version == Some(0) { "1.0" } else { "1.1" },
         status: answered.map(|response| response.status),
         request_body_bytes,
         response_body_bytes,
-        object_bytes: object_bytes.filter(|_| object_store),
+        object_bytes,
         object_store,
         operation: operation.filter(|_| object_store),
         bucket,

@@ -64,6 +64,21 @@ pub struct Record {
     pub response_seen: bool,
 }
 
+/// What is counted of an exchange that is over. The fields are those of [`Record`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// The packet time of the exchange's first byte.
+    pub time: Timestamp,
+    /// The host.
+    pub host: Arc<str>,
+    /// The bucket, where the address shows one.
+    pub bucket: Option<Arc<str>>,
+    /// Whether this is an object-store exchange.
+    pub object_store: bool,
+    /// Bytes of the object itself, where the exchange moved an object's data.
+    pub object_bytes: Option<ObjectBytes>,
+}
+
 /// Object data that an exchange moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ObjectBytes {

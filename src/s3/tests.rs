@@ -58,7 +58,13 @@ impl Talk {
         self.reader.request(&mut self.connection, peers(), &head)
     }
 
-    fn finish(&mut self, mut request: Option<reader::Request>, line: &str) -> Said {
+    fn finish(&mut self, request: Option<reader::Request>, line: &str) -> Said {
+        let mut observations = self.observed(request, line);
+        let Some(Observation::Over(record)) = observations.pop() else { panic!("no record") };
+        Said { record: *record, seen: observations.iter().map(shown).collect() }
+    }
+
+    fn observed(&mut self, mut request: Option<reader::Request>, line: &str) -> Vec<Observation> {
         let response = (!line.is_empty()).then(|| {
             let (status, rest) = line.split_once(' ').unwrap_or((line, ""));
             let fields = fields(rest);
@@ -76,9 +82,7 @@ impl Talk {
             response_body_bytes: Some(20),
         };
         self.reader.over(&mut self.connection, peers(), exchange);
-        let mut observations: Vec<_> = self.reader.drain().collect();
-        let Some(Observation::Over(record)) = observations.pop() else { panic!("no record") };
-        Said { record: *record, seen: observations.iter().map(shown).collect() }
+        self.reader.drain().collect()
     }
 }
 
@@ -103,7 +107,7 @@ fn shown(observation: &Observation) -> String {
             format!("key {} {} {key_id}", side.as_str(), of(subject))
         }
         Observation::InContext { side, context, .. } => format!("{} {context:?}", side.as_str()),
-        Observation::Over(_) => "over".to_owned(),
+        Observation::Over(_) | Observation::Ended(_) => "over".to_owned(),
     }
 }
 
@@ -243,6 +247,29 @@ fn a_request_counts_before_its_answer_and_late_where_only_the_answer_shows_a_sto
     assert_eq!(talk.finish(Some(request), "").record.status, None);
     let said = Talk::new().exchange("PUT /b/k", "200 x-amz-request-id: 1");
     assert_eq!(said.seen, ["asked PutObject none", "applied PutObject none"]);
+}
+
+#[test]
+fn where_nobody_wants_records_the_same_is_observed_and_what_a_record_would_count() {
+    let config = Config { sums_only: true, ..Config::default() };
+    for (request, response) in [
+        ("PUT /b/k Host: a.test|x-amz-server-side-encryption: AES256", "200"),
+        ("GET /b/k Host: a.test", "200 x-amz-server-side-encryption: aws:kms"),
+        ("GET /b/k Host: a.test", "200"),
+        ("GET /b/k", "404 x-amz-request-id: 1"),
+        ("PUT /b/k x-amz-server-side-encryption: AES256", ""),
+        ("", "200 x-amz-server-side-encryption: AES256"),
+        ("", "200"),
+    ] {
+        let said = Talk::new().exchange(request, response);
+        let mut talk = Talk::with(&config);
+        let request = (!request.is_empty()).then(|| talk.request(request));
+        let mut observed = talk.observed(request, response);
+        let Some(Observation::Ended(ended)) = observed.pop() else { panic!("{response}") };
+        let Record { time, host, bucket, object_store, object_bytes, .. } = said.record;
+        assert_eq!(ended, Ended { time, host, bucket, object_store, object_bytes });
+        assert_eq!(observed.iter().map(shown).collect::<Vec<_>>(), said.seen);
+    }
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub use rules::RuleCounts;
 use crate::http::TlsCounts;
 use crate::net::Timestamp;
 use crate::policy::{Judgement, Outcome, Policy};
-use crate::s3::{Mode, Observation, Record};
+use crate::s3::{Ended, Mode, ObjectBytes, Observation, Record};
 use counts::{Bounded, Spot};
 use keys::Keys;
 use rules::Rules;
@@ -121,7 +121,13 @@ impl Tally {
             Observation::InContext { subject, side, context } => {
                 self.context(subject, *side, context);
             }
-            Observation::Over(record) => self.over(record),
+            Observation::Over(record) => {
+                let Record { host, bucket, object_store, object_bytes, .. } = &**record;
+                self.over(host, bucket.as_ref(), *object_store, *object_bytes);
+            }
+            Observation::Ended(Ended { host, bucket, object_store, object_bytes, .. }) => {
+                self.over(host, bucket.as_ref(), *object_store, *object_bytes);
+            }
         }
     }
 
@@ -150,15 +156,21 @@ impl Tally {
         *self.server_names.at(at) += counts;
     }
 
-    fn over(&mut self, record: &Record) {
-        if !record.object_store {
+    fn over(
+        &mut self,
+        host: &Arc<str>,
+        bucket: Option<&Arc<str>>,
+        object_store: bool,
+        object_bytes: Option<ObjectBytes>,
+    ) {
+        if !object_store {
             self.other_exchanges += 1;
             return;
         }
         self.object_store_exchanges += 1;
-        if let Some(object) = record.object_bytes {
-            let host = self.own_host(&record.host);
-            let place = self.place(host, &record.host, record.bucket.as_ref());
+        if let Some(object) = object_bytes {
+            let own = self.own_host(host);
+            let place = self.place(own, host, bucket);
             *place.object_bytes.entry((object.direction, object.mode)).or_default() += object.bytes;
         }
     }

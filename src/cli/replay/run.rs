@@ -84,12 +84,16 @@ impl<'a> Run<'a> {
         let pace = if hurries { Pace::Lossless } else { Pace::Prompt };
         let limits = arguments.traffic.limits(arguments.max_hosts);
         let rounds = "How often the files were read to their end.";
+        let evidence = (policy.is_some() || has_papers).then(|| Evidence::new(MOST_CASES));
+        let mut config = pipeline::Config { policy, ..arguments.traffic.pipeline(pace) };
+        // Nobody looks at records, then.
+        config.s3.sums_only = evidence.is_none() && arguments.format != Format::Jsonl;
         Ok(Self {
             arguments,
-            evidence: (policy.is_some() || has_papers).then(|| Evidence::new(MOST_CASES)),
+            evidence,
             has_papers,
             was_stopped: false,
-            config: pipeline::Config { policy, ..arguments.traffic.pipeline(pace) },
+            config,
             stop,
             tally: Arc::new(Mutex::new(Tally::new(limits))),
             problems: Arc::default(),
