@@ -6,16 +6,13 @@ use crate::capture::{Drops, Schedule};
 use crate::decode::{FragmentCounts, PacketCounts, PacketFate};
 use crate::http::TlsCounts;
 use crate::net::Timestamp;
-use crate::policy::{self, Judgement};
+use crate::policy::{self, Judgement, Policy};
 use crate::s3::Observation;
 use crate::tally::{DedupCounts, Ledger, Tally};
 use crate::{flow, http};
 use crossbeam_channel::Receiver;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// What was observed, and how it came out.
-type Told = (Observation, Option<Judgement>);
 
 /// Takes messages until there are no more.
 pub(super) fn gather<E>(
@@ -51,9 +48,9 @@ pub(super) fn gather<E>(
                 break;
             }
             let complete = first.remove();
-            let observations = count(complete, &mut books, tally);
-            for (observation, judgement) in &observations {
-                sink(Event::Observed(observation, judgement.as_ref()))?;
+            let (observations, judgements) = count(complete, &mut books, tally);
+            for (at, (_, observation)) in observations.iter().enumerate() {
+                sink(Event::Observed(observation, judgement(&judgements, at)))?;
             }
             sink(Event::Counted { source })?;
         }
@@ -61,25 +58,39 @@ pub(super) fn gather<E>(
     Ok(())
 }
 
+/// How each observation came out; empty where there is no policy.
+type Judgements = Vec<Option<Judgement>>;
+
+fn judgement(judgements: &Judgements, at: usize) -> Option<&Judgement> {
+    judgements.get(at).and_then(Option::as_ref)
+}
+
 /// Counts a batch, and gives what was observed in it.
-fn count(mut batch: Gathered, books: &mut Books, tally: &Mutex<Tally>) -> Vec<Told> {
+fn count(
+    mut batch: Gathered,
+    books: &mut Books,
+    tally: &Mutex<Tally>,
+) -> (Vec<(u64, Observation)>, Judgements) {
     if let Some(dealt) = batch.dealt {
         books.sources[dealt.source] = Some(dealt);
     }
     let tls = batch.tls();
-    let policy = books.policy.as_ref().map(policy::Current::get);
-    let tell = |mut observation: Observation| {
-        if let Some(schedule) = &books.told_by {
+    let mut observations = batch.observations();
+    if let Some(schedule) = &books.told_by {
+        for (_, observation) in &mut observations {
             let time = observation.time_mut();
             *time = schedule.moment(*time);
         }
-        let judgement = match &observation {
-            Observation::Over(record) => policy.as_ref().and_then(|policy| policy.judge(record)),
+    }
+    let policy = books.policy.as_ref().map(policy::Current::get);
+    let judge = |policy: &Arc<Policy>| {
+        let judge = |(_, observation): &(u64, Observation)| match observation {
+            Observation::Over(record) => policy.judge(record),
             _ => None,
         };
-        (observation, judgement)
+        observations.iter().map(judge).collect()
     };
-    let observations: Vec<_> = batch.observations().map(tell).collect();
+    let judgements: Judgements = policy.as_ref().map(judge).unwrap_or_default();
     let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
     books.enter(&mut tally);
     for (name, counts) in tls {
@@ -88,13 +99,15 @@ fn count(mut batch: Gathered, books: &mut Books, tally: &Mutex<Tally>) -> Vec<To
     if let Some(policy) = &policy {
         tally.judge_by(policy);
     }
-    for (observation, judgement) in &observations {
+    for (at, (_, observation)) in observations.iter().enumerate() {
         tally.observe(observation);
-        if let (Observation::Over(record), Some(judgement)) = (observation, judgement) {
+        if let (Observation::Over(record), Some(judgement)) =
+            (observation, judgement(&judgements, at))
+        {
             tally.judged(&record.host, judgement);
         }
     }
-    observations
+    (observations, judgements)
 }
 
 /// The latest counters of everyone, each since the beginning.
@@ -182,12 +195,13 @@ impl Gathered {
         tls
     }
 
-    /// The observations, in order.
-    fn observations(mut self) -> impl Iterator<Item = Observation> {
+    /// The observations, each with its packet's number, in order.
+    fn observations(mut self) -> Vec<(u64, Observation)> {
         self.outcomes.sort_by_key(|outcome| outcome.worker);
-        let mut all: Vec<_> =
-            self.outcomes.into_iter().flat_map(|outcome| outcome.observations).collect();
+        let mut outcomes = self.outcomes.into_iter();
+        let mut all = outcomes.next().map(|outcome| outcome.observations).unwrap_or_default();
+        outcomes.for_each(|outcome| all.extend(outcome.observations));
         order::by_packet(&mut all);
-        all.into_iter().map(|(_, observation)| observation)
+        all
     }
 }
