@@ -35,7 +35,7 @@ impl<R: Reader> Session<'_, R> {
             Ok(head) if guess != Guess::Undecided || head::guess(bytes) != guess => {
                 if self.is_too_long(head.bytes.len())
                     || !still_opens(otherwise, bytes)
-                    || !self.promising(guess, head.bytes)
+                    || !self.promising(guess, head.bytes, head.plain)
                     || !self.read_head(guess, head)
                 {
                     return self.reject(cursor, otherwise, bytes, held, turned);
@@ -45,7 +45,7 @@ impl<R: Reader> Session<'_, R> {
             }
             found => {
                 if !still_opens(otherwise, bytes)
-                    || !self.promising(guess, bytes)
+                    || !self.promising(guess, bytes, None)
                     || self.is_too_long(bytes.len())
                 {
                     return self.reject(cursor, otherwise, bytes, held, turned);
@@ -74,9 +74,10 @@ impl<R: Reader> Session<'_, R> {
         too_long
     }
 
-    /// Whether a head that begins as `guess` says may be one by its first line, as far as that is there. (Lines that follow may
-    /// fold; what a first line would become by that, does not count: RFC 9112 §5.2 is about fields.)
-    fn promising(&self, guess: Guess, bytes: &[u8]) -> bool {
+    /// Whether a head that begins as `guess` says may be one by its first line, as far as that is there,
+    /// and not known to be `plain`. (Lines that follow may fold; what a first line would become by that,
+    /// does not count: RFC 9112 §5.2 is about fields.)
+    fn promising(&self, guess: Guess, bytes: &[u8], plain: Option<Kind>) -> bool {
         match (guess, self.kind()) {
             (Guess::Undecided, _) => true,
             (Guess::Http(kind), expected) => {
@@ -85,7 +86,7 @@ impl<R: Reader> Session<'_, R> {
                 let known =
                     bytes.get(..scanned).is_some_and(|b| memchr::memchr(b'\n', b).is_some());
                 expected.is_none_or(|expected| expected == kind)
-                    && (known || head::first_line_fits(kind, bytes))
+                    && (known || plain == Some(kind) || head::first_line_fits(kind, bytes))
             }
             _ => false,
         }

@@ -120,6 +120,8 @@ pub(super) struct Whole<'b> {
     pub(super) bytes: &'b [u8],
     /// How many lines it has, the empty one included.
     pub(super) lines: usize,
+    /// What its [`plain_start_line`] is of, empty lines before it left out.
+    pub(super) plain: Option<Kind>,
 }
 
 /// The last line end and an empty line, as nearly all are.
@@ -139,7 +141,9 @@ pub(super) fn find_end(bytes: &[u8], from: usize) -> Result<Whole<'_>, usize> {
     match end {
         Some(end) => {
             let bytes = &bytes[..from + end];
-            Ok(Whole { bytes, lines: memchr::memchr_iter(b'\n', &bytes[lead..]).count() })
+            let head = &bytes[lead..];
+            let lines = memchr::memchr_iter(b'\n', head).count();
+            Ok(Whole { bytes, lines, plain: plain_start_line(head) })
         }
         // The last line end may be the one before the empty line: look at it again.
         None if ahead.ends_with(b"\n") => Err(bytes.len() - 1),
@@ -150,7 +154,7 @@ pub(super) fn find_end(bytes: &[u8], from: usize) -> Result<Whole<'_>, usize> {
 
 /// Which kind of start-line a head begins with, if that is spelled as nearly all are: by one space
 /// between its words, `HTTP/1.0` or `HTTP/1.1`, and a line end.
-pub(super) fn plain_start_line(head: &[u8]) -> Option<Kind> {
+fn plain_start_line(head: &[u8]) -> Option<Kind> {
     if let [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0' | b'1', b' ', b'0'..=b'9', ..] = head {
         return Some(Kind::Response);
     }

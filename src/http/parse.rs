@@ -3,7 +3,7 @@
 //! Takes a whole head. Gives its parts, by `httparse`. Promises that a head is read whole or not at
 //! all, and that a part that the parser would refuse hides no other.
 
-use super::head::{Kind, Whole, is_version, plain_start_line, skip_empty_lines};
+use super::head::{Kind, Whole, is_version, skip_empty_lines};
 use super::{Headers, RequestHead, ResponseHead};
 use crate::net::Timestamp;
 use std::borrow::Cow;
@@ -103,15 +103,15 @@ fn tidy_start_line(head: &[u8]) -> Option<Vec<u8>> {
 
 /// Whether a head that was parsed as it is would be the same if it was made readable before
 /// ([`tidy`]): each of its lines was a field, which holds nothing that is to be tidied, but for the
-/// first, which is `plain`, and the empty one.
+/// first, which is plain and of `kind`, and the empty one.
 fn was_tidy(
-    plain: bool,
+    kind: Kind,
     head: Whole<'_>,
     parsed: &httparse::Result<usize>,
     fields: &[httparse::Header<'_>],
 ) -> bool {
     let whole = skip_empty_lines(head.bytes).len();
-    plain
+    head.plain == Some(kind)
         && fields.len() + 2 == head.lines
         && matches!(parsed, Ok(httparse::Status::Complete(length)) if *length == whole)
 }
@@ -124,12 +124,11 @@ pub(super) fn read_request<T>(
     then: impl FnOnce(&RequestHead<'_>) -> T,
 ) -> Result<T, Unreadable> {
     let bytes = skip_empty_lines(head.bytes);
-    let plain = plain_start_line(bytes) == Some(Kind::Request);
     let mut room = [const { MaybeUninit::uninit() }; MAX_HEADER_FIELDS];
     let room = &mut room[..max_fields.min(MAX_HEADER_FIELDS)];
     let mut request = httparse::Request::new(&mut []);
     let parsed = config().parse_request_with_uninit_headers(&mut request, bytes, room);
-    if was_tidy(plain, head, &parsed, request.headers) {
+    if was_tidy(Kind::Request, head, &parsed, request.headers) {
         return take_request(parsed, &request, time, then);
     }
     read_tidied_request(&tidy(bytes), time, max_fields, then)
@@ -173,12 +172,11 @@ pub(super) fn read_response<T>(
     then: impl FnOnce(&ResponseHead<'_>) -> T,
 ) -> Result<T, Unreadable> {
     let bytes = skip_empty_lines(head.bytes);
-    let plain = plain_start_line(bytes) == Some(Kind::Response);
     let mut room = [const { MaybeUninit::uninit() }; MAX_HEADER_FIELDS];
     let room = &mut room[..max_fields.min(MAX_HEADER_FIELDS)];
     let mut response = httparse::Response::new(&mut []);
     let parsed = config().parse_response_with_uninit_headers(&mut response, bytes, room);
-    if was_tidy(plain, head, &parsed, response.headers) {
+    if was_tidy(Kind::Response, head, &parsed, response.headers) {
         return take_response(parsed, &response, time, then);
     }
     read_tidied_response(&tidy(bytes), time, max_fields, then)
@@ -312,7 +310,7 @@ mod tests {
             // There may be nothing but empty lines.
             let Ok(head) = find_end(text.as_bytes(), 0) else { return Ok(()) };
             let first = tidy(skip_empty_lines(head.bytes)).into_owned();
-            let first = Whole { bytes: &first, lines: 0 };
+            let first = Whole { bytes: &first, lines: 0, plain: None };
             let time = Timestamp::default();
             let of_request = |head: &RequestHead<'_>| format!("{head:?}");
             let asked = |head| read_request(head, time, 4, of_request);

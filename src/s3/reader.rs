@@ -568,7 +568,10 @@ fn method(spelled: &str) -> Cow<'static, str> {
 
 /// A field's value as text; what is no UTF-8 is replaced.
 fn text(value: &[u8]) -> Box<str> {
-    String::from_utf8_lossy(value).into()
+    match std::str::from_utf8(value) {
+        Ok(text) => text.into(),
+        Err(_) => String::from_utf8_lossy(value).into(),
+    }
 }
 
 fn short(value: &[u8]) -> Box<str> {
