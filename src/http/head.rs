@@ -3,9 +3,6 @@
 //! Takes the bytes at a message boundary. Gives what they look like, and the length of the head.
 //! Promises that searching for its end costs each byte once however the head was cut.
 
-use memchr::memmem::Finder;
-use std::sync::LazyLock;
-
 /// Which kind of start-line to expect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -124,32 +121,29 @@ pub(super) struct Whole<'b> {
     pub(super) plain: Option<Kind>,
 }
 
-/// The last line end and an empty line, as nearly all are.
-static EMPTY_LINE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\n\r\n"));
-/// The same without CR.
-static SHORT_LINE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\n\n"));
-
 /// Looks for the end of a head. `from` is how far an earlier search over the same bytes came;
 /// returns the new mark in `Err`.
 pub(super) fn find_end(bytes: &[u8], from: usize) -> Result<Whole<'_>, usize> {
     let lead = bytes.len() - skip_empty_lines(bytes).len();
     let from = from.max(lead);
-    let ahead = &bytes[from..];
-    let end = EMPTY_LINE.find(ahead).map(|at| at + 3);
-    let before = &ahead[..end.map_or(ahead.len(), |end| end - 1)];
-    let end = SHORT_LINE.find(before).map(|at| at + 2).or(end);
-    match end {
-        Some(end) => {
-            let bytes = &bytes[..from + end];
-            let head = &bytes[lead..];
-            let lines = memchr::memchr_iter(b'\n', head).count();
-            Ok(Whole { bytes, lines, plain: plain_start_line(head) })
-        }
-        // The last line end may be the one before the empty line: look at it again.
-        None if ahead.ends_with(b"\n") => Err(bytes.len() - 1),
-        None if ahead.ends_with(b"\n\r") => Err(bytes.len() - 2),
-        None => Err(bytes.len()),
+    let mut lines = memchr::memchr_iter(b'\n', &bytes[lead..from]).count();
+    for at in memchr::memchr_iter(b'\n', &bytes[from..]) {
+        lines += 1;
+        let next = from + at + 1;
+        let end = match bytes[next..] {
+            [b'\n', ..] => next + 1,
+            [b'\r', b'\n', ..] => next + 2,
+            _ => continue,
+        };
+        let plain = plain_start_line(&bytes[lead..end]);
+        return Ok(Whole { bytes: &bytes[..end], lines: lines + 1, plain });
     }
+    // The last line end may be the one before the empty line: look at it again.
+    Err(match bytes[from..] {
+        [.., b'\n'] => bytes.len() - 1,
+        [.., b'\n', b'\r'] => bytes.len() - 2,
+        _ => bytes.len(),
+    })
 }
 
 /// Which kind of start-line a head begins with, if that is spelled as nearly all are: by one space
