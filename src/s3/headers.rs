@@ -29,6 +29,12 @@ pub(super) struct Seen<'h> {
     pub(super) context: Option<&'h [u8]>,
     pub(super) bucket_key_enabled: Option<bool>,
     pub(super) copy_source: bool,
+    /// The first of its name, as all that follow.
+    pub(super) content_type: Option<&'h [u8]>,
+    pub(super) cache_control: Option<&'h [u8]>,
+    pub(super) etag: Option<&'h [u8]>,
+    /// `x-amz-cf-id`: of the content delivery network that passed it on.
+    pub(super) edge_id: Option<&'h [u8]>,
     pub(super) findings: Findings,
     raw_mode: Option<&'h [u8]>,
 }
@@ -58,6 +64,9 @@ impl<'h> Seen<'h> {
             [b'x' | b'X', b'-', b'a' | b'A', ..] => {
                 if let Some(rest) = strip_prefix(name, "x-amz-") {
                     self.sign = true;
+                    if rest.eq_ignore_ascii_case("cf-id") {
+                        self.edge_id.get_or_insert(value);
+                    }
                     self.amz(rest, value, true);
                 }
             }
@@ -71,6 +80,15 @@ impl<'h> Seen<'h> {
             }
             [b's' | b'S', b'e' | b'E', ..] if name.eq_ignore_ascii_case("server") => {
                 self.sign |= value == b"AmazonS3";
+            }
+            [b'c' | b'C', b'o' | b'O', ..] if name.eq_ignore_ascii_case("content-type") => {
+                self.content_type.get_or_insert(value);
+            }
+            [b'c' | b'C', b'a' | b'A', ..] if name.eq_ignore_ascii_case("cache-control") => {
+                self.cache_control.get_or_insert(value);
+            }
+            [b'e' | b'E', b't' | b'T', ..] if name.eq_ignore_ascii_case("etag") => {
+                self.etag.get_or_insert(value);
             }
             _ => {}
         }

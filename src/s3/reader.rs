@@ -327,7 +327,7 @@ impl Reader for S3Reader {
             subresource: query.subresource,
             one_of_several: query.has_id,
             copy: seen.copy_source,
-            form: is_form(head.headers),
+            form: is_form(seen.content_type),
         };
         let learned = &mut connection.learned;
         let reading = place::read(&mut self.buckets, learned, &host, target.path, &signature);
@@ -395,9 +395,9 @@ impl Reader for S3Reader {
             mismatch: judge::mismatch(operation, head.status, requested, applied),
             kms_key_id: seen.kms_key_id.map(text),
             bucket_key_enabled: seen.bucket_key_enabled,
-            content_type: head.headers.first("content-type").map(short),
-            cache_control: head.headers.first("cache-control").map(short),
-            edge: head.headers.first("x-amz-cf-id").map(|_| "cloudfront"),
+            content_type: seen.content_type.map(short),
+            cache_control: seen.cache_control.map(short),
+            edge: seen.edge_id.map(|_| "cloudfront"),
             findings: seen.findings,
         };
         if response.store {
@@ -431,7 +431,7 @@ fn learn_from_answer(
 ) {
     let success = (200..=299).contains(&head.status);
     let carries_mode = seen.applied().is_some() && (success || head.status == 304);
-    let tagged = success && head.headers.first("etag").is_some();
+    let tagged = success && seen.etag.is_some();
     if carries_mode || tagged {
         request.reading.path_is_key(&mut connection.learned, &request.host);
     }
@@ -441,9 +441,9 @@ fn learn_from_answer(
 }
 
 /// A browser form (RFC 7578), as PostObject takes it.
-fn is_form(headers: Headers<'_>) -> bool {
+fn is_form(content_type: Option<&[u8]>) -> bool {
     const FORM: &[u8] = b"multipart/form-data";
-    let kind = headers.first("content-type").and_then(|value| value.get(..FORM.len()));
+    let kind = content_type.and_then(|value| value.get(..FORM.len()));
     kind.is_some_and(|kind| kind.eq_ignore_ascii_case(FORM))
 }
 
