@@ -56,7 +56,7 @@ pub(super) fn check(observed: &[Observation], heads: &[Head]) {
                 told.contexts.push(*side);
                 subject
             }
-            Observation::Over(_) => panic!("over twice: {observed:?}"),
+            Observation::Over(_) | Observation::Ended(_) => panic!("over twice: {observed:?}"),
         };
         check_host(&subject.host);
         assert_eq!(subject.host, record.host, "{observed:?}");
@@ -154,7 +154,7 @@ pub(super) fn check_tally(observed: &[&Observation]) {
             Observation::Mismatch { .. } => 2,
             Observation::Refused { .. } => 3,
             Observation::Found { .. } => 4,
-            Observation::Over(_) => 5,
+            Observation::Over(_) | Observation::Ended(_) => 5,
             Observation::Keyed { .. } => 6,
             Observation::InContext { .. } => 7,
         }] += 1;
