@@ -1,8 +1,8 @@
 //! `sealwatch interfaces`: what can be captured on, and why not.
 
 use super::Exit;
+use super::output::print;
 use crate::capture::{self, FoundInterface};
-use std::io::{self, Write};
 
 /// Lists the interfaces.
 pub(super) fn interfaces() -> Exit {
@@ -13,14 +13,7 @@ pub(super) fn interfaces() -> Exit {
             return Exit::Failed;
         }
     };
-    let text: String = found.iter().map(line).collect();
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            eprintln!("sealwatch: error: cannot write standard output: {error}");
-            Exit::Failed
-        }
-        _ => Exit::Done,
-    }
+    print(&found.iter().map(line).collect::<String>())
 }
 
 fn line(interface: &FoundInterface) -> String {

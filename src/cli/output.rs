@@ -1,5 +1,6 @@
 //! Where answers go: standard output, or a file.
 
+use super::Exit;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::os::unix::fs::MetadataExt;
@@ -26,6 +27,18 @@ impl WriteError {
     }
 }
 
+/// Writes all of an answer to standard output, and tells how that ended. A reader who went away had all
+/// that it wanted.
+pub(super) fn print(text: &str) -> Exit {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("sealwatch: error: cannot write standard output: {error}");
+            Exit::Failed
+        }
+        _ => Exit::Done,
+    }
+}
+
 /// Where answers go.
 pub(super) struct Output {
     name: PathBuf,
@@ -40,9 +53,9 @@ enum Sink {
 }
 
 impl Output {
-    /// Standard output, or a file that is made or emptied.
+    /// Standard output, which - is, too; or a file that is made or emptied.
     pub(super) fn open(file: Option<&Path>) -> Result<Self, WriteError> {
-        let (name, sink) = match file {
+        let (name, sink) = match file.filter(|path| path.as_os_str() != "-") {
             None => (PathBuf::from("standard output"), Sink::Stdout(io::stdout().lock())),
             Some(path) => {
                 let file = File::create(path);

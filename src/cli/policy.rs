@@ -6,6 +6,7 @@
 
 use super::Exit;
 use super::log::Limiter;
+use super::output::print;
 use super::problems::refused;
 use crate::confine;
 use crate::policy::{Current, Policy, PolicyError};
@@ -14,7 +15,6 @@ use clap::Subcommand;
 use prometheus::{IntGauge, Registry};
 use signal_hook::consts::SIGHUP;
 use signal_hook::flag;
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -67,16 +67,9 @@ enum Command {
 /// `sealwatch policy`.
 pub(super) fn policy(arguments: &Arguments) -> Exit {
     let Command::Check { file } = &arguments.command;
-    let policy = match Policy::load(file) {
-        Ok(policy) => policy,
-        Err(error) => return refuse(&error),
-    };
-    match io::stdout().write_all(policy.explain().as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            eprintln!("sealwatch: error: cannot write standard output: {error}");
-            Exit::Failed
-        }
-        _ => Exit::Done,
+    match Policy::load(file) {
+        Ok(policy) => print(&policy.explain()),
+        Err(error) => refuse(&error),
     }
 }
 

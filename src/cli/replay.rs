@@ -165,8 +165,7 @@ fn answer(
     let mut run = Run::new(arguments, policy, papers.is_some())?;
     let served = web.map(|web| run.serve(web)).transpose()?;
     let first = run.open()?;
-    let mut output =
-        Output::open(arguments.output.as_deref().filter(|path| path.as_os_str() != "-"))?;
+    let mut output = Output::open(arguments.output.as_deref())?;
     run.read(first, &mut output)?;
     run.close_the_books();
     let filed = papers.as_ref().map_or(Ok(()), |papers| run.file(papers));

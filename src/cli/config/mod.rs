@@ -11,6 +11,7 @@
 
 mod settings;
 
+use super::output::print;
 use super::{Exit, live};
 use crate::toml_text::{self, Mistake};
 use anyhow::{Context as _, Result};
@@ -20,7 +21,6 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use settings::Setting;
 use std::error::Error as _;
 use std::ffi::OsString;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use tracing::info;
 
@@ -130,12 +130,7 @@ fn check(path: &Path) -> Result<Exit> {
             text += &format!("# {key} is not set: the command line has to say --{key}.\n");
         }
     }
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(error).context("cannot write standard output")
-        }
-        _ => Ok(Exit::Done),
-    }
+    Ok(print(&text))
 }
 
 /// What a file holds.
