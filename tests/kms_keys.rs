@@ -5,13 +5,12 @@ mod support;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use support::binary::{Run, captures, run};
 use support::conversation::endpoint;
 use support::counts::family;
 use support::pcap::{Timed, connection, pcap};
+use support::prometheus::check_metrics;
 use support::script::Script;
 use support::served::Served;
 use tempfile::TempDir;
@@ -326,24 +325,8 @@ fn no_key_is_called_what_a_terminal_or_prometheus_could_not_show() {
         assert_eq!(counts(&by_host(&json)["h"]), ["\u{fffd} 0 1"]);
         let metrics = capture.replay(&[form, "--format", "prometheus"]).out;
         assert_eq!(family(&metrics, "kms_keys_total").values().sum::<u64>(), 27);
-        holds(&metrics);
+        check_metrics(&metrics);
     }
-}
-
-/// What Prometheus's own rules say of metrics: nothing.
-#[track_caller]
-fn holds(metrics: &str) {
-    let mut promtool = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("promtool starts; `make test` installs it");
-    promtool.stdin.take().expect("it is piped").write_all(metrics.as_bytes()).expect("it reads");
-    let output = promtool.wait_with_output().expect("it ends");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success() && said.is_empty(), "{said}{metrics}");
 }
 
 #[test]

@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use support::binary::{Run, captures, run, sealwatch};
 use support::conversation::{Faults, Random, Shape, endpoint, spoil, talk};
 use support::pcap::{Timed, connection, pcap, pcap_of, split};
+use support::prometheus::check_metrics;
 use support::script::Script;
 use support::traffic::client_hello;
 use tempfile::TempDir;
@@ -543,17 +544,7 @@ fn prometheus_takes_the_metrics_whatever_the_hosts_are_called() {
     let metrics = replay(&arguments, &files).ok().out;
     let longest = metrics.lines().map(str::len).max();
     assert!(longest.is_some_and(|longest| longest < 2_000), "{longest:?}");
-    let mut promtool = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("promtool starts; `make test` installs it");
-    promtool.stdin.take().expect("it is piped").write_all(metrics.as_bytes()).expect("it reads");
-    let output = promtool.wait_with_output().expect("it ends");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success() && said.is_empty(), "{said}{metrics}");
+    check_metrics(&metrics);
 }
 
 #[test]

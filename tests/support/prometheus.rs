@@ -3,6 +3,7 @@
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -18,6 +19,22 @@ pub type Answer = BTreeMap<String, f64>;
 /// The configuration that comes with the project.
 pub fn configuration() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("grafana/prometheus.yml")
+}
+
+/// Holds metrics to Prometheus's own rules, by promtool.
+#[track_caller]
+pub fn check_metrics(metrics: &str) {
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool starts; `make test` installs it");
+    promtool.stdin.take().expect("it is piped").write_all(metrics.as_bytes()).expect("it reads");
+    let output = promtool.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && said.is_empty(), "{said}{metrics}");
 }
 
 /// Prometheus, running in a namespace.
