@@ -127,8 +127,8 @@ impl<K: Hash, V: Default> Bounded<K, V> {
     where
         Q: Hash + Equivalent<K> + ?Sized,
     {
-        let has_room = self.entries.len() < self.room;
-        self.look(key, has_room, own)
+        let (hash, found) = self.look(key);
+        found.or_else(|| (self.entries.len() < self.room).then(|| self.add(hash, own())))
     }
 
     /// The same, whether there is room for it or not.
@@ -136,25 +136,26 @@ impl<K: Hash, V: Default> Bounded<K, V> {
     where
         Q: Hash + Equivalent<K> + ?Sized,
     {
-        self.look(key, true, own).unwrap_or_default()
+        let (hash, found) = self.look(key);
+        found.unwrap_or_else(|| self.add(hash, own()))
     }
 
-    fn look<Q>(&mut self, key: &Q, has_room: bool, own: impl FnOnce() -> K) -> Option<usize>
+    /// A key's hash, and which entry is its own, if one is.
+    fn look<Q>(&self, key: &Q) -> (u64, Option<usize>)
     where
         Q: Hash + Equivalent<K> + ?Sized,
     {
+        let hash = self.hasher.hash_one(key);
+        let found = self.by_key.find(hash, |at| key.equivalent(&self.entries[*at].0));
+        (hash, found.copied())
+    }
+
+    fn add(&mut self, hash: u64, key: K) -> usize {
         let Self { entries, by_key, hasher, .. } = self;
-        let hash = hasher.hash_one(key);
-        if let Some(at) = by_key.find(hash, |at| key.equivalent(&entries[*at].0)) {
-            return Some(*at);
-        }
-        if !has_room {
-            return None;
-        }
         let at = entries.len();
-        entries.push((own(), V::default()));
+        entries.push((key, V::default()));
         by_key.insert_unique(hash, at, |at| hasher.hash_one(&entries[*at].0));
-        Some(at)
+        at
     }
 
     /// The value of an entry that was found.
