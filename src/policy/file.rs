@@ -174,14 +174,17 @@ impl Reader<'_> {
             modes: fields.each("modes", Self::mode),
             minimum: fields.each("minimum", Self::mode).and_then(|modes| modes.first().copied()),
             kms_keys: fields.each("kms_keys", |reader, span, key, text| {
-                reader.key_pattern(span, key, text).map(KeyPattern)
+                let pattern = reader.pattern(span, key, text, patterns::kms_key)?;
+                Some(KeyPattern(Glob::new(pattern)))
             }),
         };
         let scope = Scope {
             hosts: fields.each("hosts", |reader, span, key, text| {
-                reader.host_pattern(span, key, text).map(|pattern| HostPattern::new(&pattern))
+                reader.pattern(span, key, text, patterns::host).map(HostPattern::new)
             }),
-            buckets: fields.each("buckets", Self::bucket_pattern),
+            buckets: fields.each("buckets", |reader, span, key, text| {
+                reader.pattern(span, key, text, patterns::bucket).map(Glob::new)
+            }),
             operations: fields.each("operations", Self::operations),
         };
         let at = |key: &str| table.get(key).map_or(span.clone(), Spanned::span);
@@ -315,31 +318,20 @@ impl Reader<'_> {
         })
     }
 
-    fn bucket_pattern(&mut self, span: &Range<usize>, key: &str, text: &str) -> Option<Glob> {
-        self.pattern(span, key, text, patterns::bucket)
-    }
-
-    fn key_pattern(&mut self, span: &Range<usize>, key: &str, text: &str) -> Option<Glob> {
-        self.pattern(span, key, text, patterns::kms_key)
-    }
-
-    fn host_pattern(&mut self, span: &Range<usize>, key: &str, text: &str) -> Option<String> {
-        self.pattern(span, key, text, patterns::host).map(|glob| glob.as_str().to_owned())
-    }
-
-    fn pattern(
+    /// The same text, if it is a pattern that something can match.
+    fn pattern<'t>(
         &mut self,
         span: &Range<usize>,
         key: &str,
-        text: &str,
+        text: &'t str,
         wrong: impl Fn(&str) -> Option<String>,
-    ) -> Option<Glob> {
+    ) -> Option<&'t str> {
         match wrong(text) {
             Some(text) => {
                 self.wrong(span, key, text);
                 None
             }
-            None => Some(Glob::new(text)),
+            None => Some(text),
         }
     }
 }

@@ -106,25 +106,18 @@ impl Scope {
 
     /// Whether each host and bucket that is in `other` is in this.
     pub(super) fn covers_place_of(&self, other: &Self) -> bool {
-        let hosts = match (&self.hosts, &other.hosts) {
-            (None, _) => true,
-            (Some(_), None) => false,
-            (Some(own), Some(others)) => {
-                others.iter().all(|other| own.iter().any(|own| own.covers(other)))
-            }
-        };
-        let buckets = match (&self.buckets, &other.buckets) {
-            (None, _) => true,
-            (Some(_), None) => false,
-            (Some(own), Some(others)) => {
-                others.iter().all(|other| own.iter().any(|own| own.covers(other)))
-            }
-        };
-        hosts && buckets
+        cover(self.hosts.as_deref(), other.hosts.as_deref(), HostPattern::covers)
+            && cover(self.buckets.as_deref(), other.buckets.as_deref(), Glob::covers)
     }
 
     /// Whether an operation is in it.
     pub(super) fn contains_operation(&self, operation: Operation) -> bool {
         self.operations.as_ref().is_none_or(|all| all.iter().any(|o| o.contains(operation)))
     }
+}
+
+/// Whether each of `others` is covered by one of `own`; `None` stands for everything.
+fn cover<P>(own: Option<&[P]>, others: Option<&[P]>, covers: impl Fn(&P, &P) -> bool) -> bool {
+    let Some(own) = own else { return true };
+    others.is_some_and(|others| others.iter().all(|other| own.iter().any(|own| covers(own, other))))
 }
