@@ -1,7 +1,7 @@
 //! Examples in a policy's file: exchanges, and how they are to come out.
 
 use super::Policy;
-use crate::net::{Endpoint, Timestamp};
+use crate::net::Endpoint;
 use crate::s3::{Mode, Operation, Record, judge};
 use crate::toml_text::{Mistake, Place};
 use std::net::{IpAddr, Ipv4Addr};
@@ -56,21 +56,9 @@ impl Example {
         let requested = self.requested.or(silent(carries.request_mode));
         let succeeded = status.is_some_and(|status| (200..=299).contains(&status));
         let applied = self.applied.or(silent(carries.response_mode)).filter(|_| succeeded);
-        let nobody = Endpoint { addr: IpAddr::V4(Ipv4Addr::UNSPECIFIED), port: 0 };
+        let nobody = Endpoint::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
         Record {
-            time: Timestamp::default(),
-            client: nobody,
-            server: nobody,
-            tunnel: None,
-            host: self.host.to_ascii_lowercase().into(),
-            method: None,
-            target: None,
-            http_version: "1.1",
             status,
-            request_body_bytes: None,
-            response_body_bytes: None,
-            object_bytes: None,
-            object_store: true,
             operation: Some(self.operation),
             bucket: self.bucket.as_deref().map(Into::into),
             requested_mode: requested,
@@ -79,13 +67,8 @@ impl Example {
                 judge::mismatch(Some(self.operation), status, requested, applied)
             }),
             kms_key_id: self.kms_key.as_deref().map(Into::into),
-            bucket_key_enabled: None,
-            content_type: None,
-            cache_control: None,
-            edge: None,
-            findings: Vec::new(),
-            request_seen: true,
             response_seen: answered,
+            ..Record::between(nobody, nobody, &self.host.to_ascii_lowercase())
         }
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::net::{Endpoint, Timestamp};
+use crate::net::Endpoint;
 use crate::s3::{Mode, Operation, judge};
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -25,34 +25,16 @@ fn wrong(text: &str) -> Vec<String> {
 
 /// An exchange of which both messages were seen.
 fn exchange(operation: Operation, requested: Option<Mode>, applied: Option<Mode>) -> Record {
-    let nobody = Endpoint { addr: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 1 };
+    let nobody = Endpoint::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
     Record {
-        time: Timestamp::default(),
-        client: nobody,
-        server: nobody,
-        tunnel: None,
-        host: "s3.example.com".into(),
         method: Some("PUT".into()),
-        target: None,
-        http_version: "1.1",
         status: Some(200),
-        request_body_bytes: None,
-        response_body_bytes: None,
-        object_bytes: None,
-        object_store: true,
         operation: Some(operation),
         bucket: Some("vault-1".into()),
         requested_mode: requested,
         applied_mode: applied,
         mismatch: judge::mismatch(Some(operation), 200, requested, applied),
-        kms_key_id: None,
-        bucket_key_enabled: None,
-        content_type: None,
-        cache_control: None,
-        edge: None,
-        findings: Vec::new(),
-        request_seen: true,
-        response_seen: true,
+        ..Record::between(nobody, nobody, "s3.example.com")
     }
 }
 

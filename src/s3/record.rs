@@ -79,6 +79,40 @@ pub struct Ended {
     pub object_bytes: Option<ObjectBytes>,
 }
 
+impl Record {
+    /// An exchange with an object store of which both messages were seen, and nothing else is known.
+    pub(crate) fn between(client: Endpoint, server: Endpoint, host: &str) -> Self {
+        Self {
+            time: Timestamp::default(),
+            client,
+            server,
+            tunnel: None,
+            host: host.into(),
+            method: None,
+            target: None,
+            http_version: "1.1",
+            status: None,
+            request_body_bytes: None,
+            response_body_bytes: None,
+            object_bytes: None,
+            object_store: true,
+            operation: None,
+            bucket: None,
+            requested_mode: None,
+            applied_mode: None,
+            mismatch: None,
+            kms_key_id: None,
+            bucket_key_enabled: None,
+            content_type: None,
+            cache_control: None,
+            edge: None,
+            findings: Vec::new(),
+            request_seen: true,
+            response_seen: true,
+        }
+    }
+}
+
 /// Object data that an exchange moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ObjectBytes {

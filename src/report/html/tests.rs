@@ -16,33 +16,21 @@ const SHOWN: &str = "<bdi>&lt;script&gt;alert(1)&lt;/script&gt;&quot;'&amp;amp;\
 
 /// An exchange with a mismatch and a finding, at that second.
 pub(in crate::report) fn record(host: &str, second: i64) -> Record {
+    let client = Endpoint::new(IpAddr::from([192, 0, 2, 1]), 4000);
+    let server = Endpoint::new(IpAddr::from([192, 0, 2, 2]), 80);
     Record {
         time: Timestamp::from_nanos(second * 1_000_000_000),
-        client: Endpoint::new(IpAddr::from([192, 0, 2, 1]), 4000),
-        server: Endpoint::new(IpAddr::from([192, 0, 2, 2]), 80),
-        tunnel: None,
-        host: host.into(),
         method: Some("PUT".into()),
         target: Some(format!("/{host}").into()),
-        http_version: "1.1",
         status: Some(200),
-        request_body_bytes: None,
-        response_body_bytes: None,
-        object_bytes: None,
-        object_store: true,
         operation: Some(Operation::PUT_OBJECT),
         bucket: Some(host.into()),
         requested_mode: Some(Mode::Kms),
         applied_mode: Some(Mode::None),
         mismatch: Some(true),
         kms_key_id: Some(host.into()),
-        bucket_key_enabled: None,
-        content_type: None,
-        cache_control: None,
-        edge: None,
         findings: vec![Finding::UnprefixedName],
-        request_seen: true,
-        response_seen: true,
+        ..Record::between(client, server, host)
     }
 }
 
