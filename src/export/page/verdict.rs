@@ -1,6 +1,7 @@
 //! The verdict: what was seen in one line, and beside it how sure that is.
 
 use super::View;
+use crate::report::html::tone::Tone;
 use crate::report::html::words::{bytes, counted, number, share, time};
 use crate::report::{DropSummary, HostSummary, LedgerSummary, PolicySummary, Summary};
 use maud::{Markup, html};
@@ -10,15 +11,7 @@ pub(super) struct Verdict<'v> {
     view: &'v View<'v>,
     /// In a few words.
     pub(super) headline: String,
-    kind: Kind,
-}
-
-#[derive(Clone, Copy)]
-enum Kind {
-    Nothing,
-    Calm,
-    Odd,
-    Alarm,
+    tone: Tone,
 }
 
 impl<'v> Verdict<'v> {
@@ -32,38 +25,32 @@ impl<'v> Verdict<'v> {
             let n = counted(mismatches, "mismatch", "mismatches");
             format!("{n} on {}", on(|host| host.counts.mismatch_count()))
         };
-        let (kind, headline) = if violations > 0 {
+        let (tone, headline) = if violations > 0 {
             let n = counted(violations, "exchange", "exchanges");
             let broken = format!("{n} broke the policy on {}", on(HostSummary::violation_count));
             let also = if mismatches > 0 { format!("; {}", mismatched()) } else { String::new() };
-            (Kind::Alarm, broken + &also)
+            (Tone::Alarm, broken + &also)
         } else if mismatches > 0 {
-            (Kind::Alarm, mismatched())
+            (Tone::Alarm, mismatched())
         } else if findings > 0 {
             let n = counted(findings, "finding", "findings");
             let odd = on(HostSummary::finding_count);
-            (Kind::Odd, format!("No {} seen; {n} on {odd}", alarm(summary)))
+            (Tone::Odd, format!("No {} seen; {n} on {odd}", alarm(summary)))
         } else if !summary.hosts.is_empty() {
-            (Kind::Calm, format!("No {} seen", alarm(summary)))
+            (Tone::Calm, format!("No {} seen", alarm(summary)))
         } else if summary.first_packet.is_some() {
-            (Kind::Nothing, "No object-store traffic seen yet".to_owned())
+            (Tone::Nothing, "No object-store traffic seen yet".to_owned())
         } else {
-            (Kind::Nothing, "No packet seen yet".to_owned())
+            (Tone::Nothing, "No packet seen yet".to_owned())
         };
-        Self { view, headline, kind }
+        Self { view, headline, tone }
     }
 
     pub(super) fn section(&self) -> Markup {
-        let (class, sign) = match self.kind {
-            Kind::Nothing => ("nothing", "…"),
-            Kind::Calm => ("calm", "✓"),
-            Kind::Odd => ("odd", "!"),
-            Kind::Alarm => ("alarm", "!"),
-        };
         html! {
-            section #verdict class={ "verdict " (class) } aria-labelledby="headline" {
+            section #verdict class={ "verdict " (self.tone.class()) } aria-labelledby="headline" {
                 div.said {
-                    span.sign aria-hidden="true" { (sign) }
+                    span.sign aria-hidden="true" { (self.tone.sign()) }
                     div {
                         h2 #headline { (self.headline) }
                         (seen(self.view.summary))

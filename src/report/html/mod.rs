@@ -6,7 +6,7 @@
 //! not a template; the style is the exception), and that characters in it that are hidden or move others
 //! are shown; and that the document is bounded, however many names there are.
 //!
-//! [`words`], [`bars`], [`counts`], parts of [`blind`] and [`ledger`], and `colours.css` are for the page at
+//! [`words`], [`bars`], [`counts`], [`tone`], parts of [`blind`] and [`ledger`], and `colours.css` are for the page at
 //! `/`, too.
 
 pub(crate) mod bars;
@@ -22,6 +22,7 @@ mod scope;
 mod sure;
 mod tables;
 mod timeline;
+pub(crate) mod tone;
 mod verdict;
 pub(crate) mod words;
 

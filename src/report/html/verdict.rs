@@ -1,5 +1,6 @@
 //! The verdict, in plain words.
 
+use super::tone::Tone;
 use super::words::{counted, number, text, time};
 use crate::report::scope::Report;
 use crate::report::{HostSummary, PolicySummary, Summary};
@@ -9,31 +10,23 @@ use maud::{Markup, html};
 pub(super) struct Verdict<'r> {
     report: &'r Report<'r>,
     headline: String,
-    kind: Kind,
-}
-
-#[derive(Clone, Copy)]
-enum Kind {
-    Nothing,
-    Calm,
-    Odd,
-    Alarm,
+    tone: Tone,
 }
 
 impl<'r> Verdict<'r> {
     pub(super) fn new(report: &'r Report<'r>) -> Self {
         let summary = report.summary;
-        let (kind, headline) = match &summary.policy {
+        let (tone, headline) = match &summary.policy {
             Some(policy) => by_policy(policy, summary.first_packet.is_some()),
-            None => (Kind::Calm, without_policy(summary)),
+            None => (Tone::Calm, without_policy(summary)),
         };
-        let kind = match kind {
-            _ if summary.violation_count() + summary.mismatch_count() > 0 => Kind::Alarm,
-            _ if summary.exchanges.object_store == 0 => Kind::Nothing,
-            Kind::Calm if summary.finding_count() > 0 => Kind::Odd,
-            kind => kind,
+        let tone = match tone {
+            _ if summary.violation_count() + summary.mismatch_count() > 0 => Tone::Alarm,
+            _ if summary.exchanges.object_store == 0 => Tone::Nothing,
+            Tone::Calm if summary.finding_count() > 0 => Tone::Odd,
+            tone => tone,
         };
-        Self { report, headline, kind }
+        Self { report, headline, tone }
     }
 
     pub(super) fn title(&self) -> String {
@@ -41,17 +34,11 @@ impl<'r> Verdict<'r> {
     }
 
     pub(super) fn section(&self) -> Markup {
-        let (class, sign) = match self.kind {
-            Kind::Nothing => ("nothing", "…"),
-            Kind::Calm => ("calm", "✓"),
-            Kind::Odd => ("odd", "!"),
-            Kind::Alarm => ("alarm", "!"),
-        };
         let summary = self.report.summary;
         html! {
-            section #verdict class={ "verdict " (class) } aria-labelledby="verdict-title" {
+            section #verdict class={ "verdict " (self.tone.class()) } aria-labelledby="verdict-title" {
                 div.said {
-                    span.sign aria-hidden="true" { (sign) }
+                    span.sign aria-hidden="true" { (self.tone.sign()) }
                     div {
                         h2 #verdict-title { (self.headline) }
                         (about(summary))
@@ -64,28 +51,28 @@ impl<'r> Verdict<'r> {
     }
 }
 
-fn by_policy(policy: &PolicySummary, has_packets: bool) -> (Kind, String) {
+fn by_policy(policy: &PolicySummary, has_packets: bool) -> (Tone, String) {
     let (violated, undecided) = (policy.violation_count(), policy.undecided_count());
     let met: u64 = policy.rules.iter().map(|rule| rule.met).sum();
     let exchanges = |n| counted(n, "exchange", "exchanges");
     match (violated, met, undecided) {
-        (1.., _, _) => (Kind::Alarm, format!("Policy broken, by {}", exchanges(violated))),
+        (1.., _, _) => (Tone::Alarm, format!("Policy broken, by {}", exchanges(violated))),
         (0, 0, 0) if policy.rules.iter().all(|rule| rule.total() == 0) => {
             let nothing =
                 if has_packets { "no object-store traffic was seen" } else { "no packet was read" };
-            (Kind::Nothing, format!("Policy not judged: {nothing}"))
+            (Tone::Nothing, format!("Policy not judged: {nothing}"))
         }
         (0, 0, 0) => {
-            (Kind::Nothing, "Policy not judged: it asks nothing of what was seen".to_owned())
+            (Tone::Nothing, "Policy not judged: it asks nothing of what was seen".to_owned())
         }
         (0, 0, _) => (
-            Kind::Odd,
+            Tone::Odd,
             format!("Policy not judged: too little was seen of {}", exchanges(undecided)),
         ),
-        (0, _, 0) => (Kind::Calm, format!("Policy kept, by all that was seen: {}", exchanges(met))),
+        (0, _, 0) => (Tone::Calm, format!("Policy kept, by all that was seen: {}", exchanges(met))),
         (0, _, _) => {
             let open = format!("{} undecided", exchanges(undecided));
-            (Kind::Odd, format!("Policy not broken by anything seen; {open}"))
+            (Tone::Odd, format!("Policy not broken by anything seen; {open}"))
         }
     }
 }
