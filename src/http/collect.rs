@@ -4,6 +4,7 @@ use super::Reader;
 use super::body::Body;
 use super::half::{Otherwise, State, Why};
 use super::head::{self, Guess, Kind};
+use super::parse::{Text, Unreadable};
 use super::session::{Cursor, Session, Turned};
 use crate::flow::Turn;
 
@@ -15,6 +16,10 @@ impl<R: Reader> Session<'_, R> {
         otherwise: Otherwise,
         rest: &[u8],
     ) -> usize {
+        if let Some(taken) = self.read_at_once(otherwise, rest) {
+            cursor.turn = Turn::Continues;
+            return taken;
+        }
         let (mut partial, scanned, turned) = {
             let half = self.half();
             (std::mem::take(&mut half.partial), half.scanned, half.turned.take())
@@ -29,23 +34,23 @@ impl<R: Reader> Session<'_, R> {
             head::find_end(&partial, scanned)
         };
         let bytes: &[u8] = if held == 0 { rest } else { &partial };
-        let guess = head::guess(found.map_or(bytes, |head| head.bytes));
+        let guess = head::guess(&bytes[..found.unwrap_or(bytes.len())]);
         match found {
             // What HTTP/2 begins with looks like a whole head before it is all there.
-            Ok(head) if guess != Guess::Undecided || head::guess(bytes) != guess => {
-                if self.is_too_long(head.bytes.len())
+            Ok(end) if guess != Guess::Undecided || head::guess(bytes) != guess => {
+                if self.is_too_long(end)
                     || !still_opens(otherwise, bytes)
-                    || !self.promising(guess, head.bytes, head.plain)
-                    || !self.read_head(guess, head)
+                    || !self.promising(guess, &bytes[..end])
+                    || !self.read_whole(guess, &bytes[..end])
                 {
                     return self.reject(cursor, otherwise, bytes, held, turned);
                 }
                 cursor.turn = Turn::Continues;
-                head.bytes.len() - held
+                end - held
             }
             found => {
                 if !still_opens(otherwise, bytes)
-                    || !self.promising(guess, bytes, None)
+                    || !self.promising(guess, bytes)
                     || self.is_too_long(bytes.len())
                 {
                     return self.reject(cursor, otherwise, bytes, held, turned);
@@ -67,6 +72,25 @@ impl<R: Reader> Session<'_, R> {
         }
     }
 
+    /// Reads a head where all of it is here and nothing about it is odd, as nearly all are: then its end
+    /// need not be looked for before. How long it is.
+    fn read_at_once(&mut self, otherwise: Otherwise, rest: &[u8]) -> Option<usize> {
+        let limit = self.http.limits.max_head_bytes;
+        if !self.half().partial.is_empty() || !still_opens(otherwise, rest) {
+            return None;
+        }
+        let text = Text::Plain(&rest[..rest.len().min(limit)]);
+        self.read_head(head::guess(rest), text).ok()
+    }
+
+    /// Reads a head that is whole, however odd. `false` when it is none.
+    fn read_whole(&mut self, guess: Guess, head: &[u8]) -> bool {
+        let read = self.read_head(guess, Text::Whole(head));
+        let too_many = read == Err(Unreadable::TooManyFields);
+        self.http.counts.heads_with_too_many_fields += u64::from(too_many);
+        read.is_ok()
+    }
+
     /// Whether a head of so many bytes is longer than any that is read.
     fn is_too_long(&mut self, bytes: usize) -> bool {
         let too_long = bytes > self.http.limits.max_head_bytes;
@@ -74,10 +98,9 @@ impl<R: Reader> Session<'_, R> {
         too_long
     }
 
-    /// Whether a head that begins as `guess` says may be one by its first line, as far as that is there,
-    /// and not known to be `plain`. (Lines that follow may fold; what a first line would become by that,
+    /// Whether a head that begins as `guess` says may be one by its first line, as far as that is there. (Lines that follow may fold; what a first line would become by that,
     /// does not count: RFC 9112 §5.2 is about fields.)
-    fn promising(&self, guess: Guess, bytes: &[u8], plain: Option<Kind>) -> bool {
+    fn promising(&self, guess: Guess, bytes: &[u8]) -> bool {
         match (guess, self.kind()) {
             (Guess::Undecided, _) => true,
             (Guess::Http(kind), expected) => {
@@ -86,7 +109,7 @@ impl<R: Reader> Session<'_, R> {
                 let known =
                     bytes.get(..scanned).is_some_and(|b| memchr::memchr(b'\n', b).is_some());
                 expected.is_none_or(|expected| expected == kind)
-                    && (known || plain == Some(kind) || head::first_line_fits(kind, bytes))
+                    && (known || head::first_line_fits(kind, bytes))
             }
             _ => false,
         }

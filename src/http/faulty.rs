@@ -5,12 +5,13 @@
 
 use super::Headers;
 use super::body::{self, Framing};
-use super::head::{Kind, Whole, is_token, skip_empty_lines};
+use super::head::{Kind, is_token, skip_empty_lines};
+use super::parse::Extent;
 
 /// How the body behind a head ends; unknown where that cannot be relied on.
 pub(super) fn framing(
     kind: Kind,
-    head: Whole<'_>,
+    head: Extent<'_>,
     minor_version: u8,
     headers: Headers<'_>,
 ) -> Framing {
@@ -23,17 +24,14 @@ pub(super) fn framing(
 
 /// Whether part of the framing of a head is hidden, or it is HTTP/1.0 with `Transfer-Encoding`
 /// (RFC 9112 §6.1).
-fn is_faulty(kind: Kind, head: Whole<'_>, minor_version: u8, headers: Headers<'_>) -> bool {
-    minor_version == 0 && headers.first("transfer-encoding").is_some()
-        || hides_framing(kind, head, headers)
+fn is_faulty(kind: Kind, head: Extent<'_>, minor_version: u8, headers: Headers<'_>) -> bool {
+    minor_version == 0 && headers.first("transfer-encoding").is_some() || hides_framing(kind, head)
 }
 
 /// Whether a head holds a field that looks like framing to some and was passed over here, since
 /// its name or its value is not valid: others may heed it (RFC 9112 §5.1, §11.2).
-fn hides_framing(kind: Kind, head: Whole<'_>, headers: Headers<'_>) -> bool {
-    // Where each line is a field, but for the start-line and the empty line, none was passed over.
-    let fields = head.lines.saturating_sub(2);
-    fields != headers.iter().count()
+fn hides_framing(kind: Kind, head: Extent<'_>) -> bool {
+    !head.plain
         && skip_empty_lines(head.bytes)
             .split(|b| *b == b'\n')
             .skip(1)

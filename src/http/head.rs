@@ -111,32 +111,17 @@ pub(super) fn skip_empty_lines(bytes: &[u8]) -> &[u8] {
     &bytes[n..]
 }
 
-/// A whole head, not read yet: up to and including its empty line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Whole<'b> {
-    pub(super) bytes: &'b [u8],
-    /// How many lines it has, the empty one included.
-    pub(super) lines: usize,
-    /// What its [`plain_start_line`] is of, empty lines before it left out.
-    pub(super) plain: Option<Kind>,
-}
-
-/// Looks for the end of a head. `from` is how far an earlier search over the same bytes came;
-/// returns the new mark in `Err`.
-pub(super) fn find_end(bytes: &[u8], from: usize) -> Result<Whole<'_>, usize> {
-    let lead = bytes.len() - skip_empty_lines(bytes).len();
-    let from = from.max(lead);
-    let mut lines = memchr::memchr_iter(b'\n', &bytes[lead..from]).count();
+/// Looks for the end of a head, behind its empty line. `from` is how far an earlier search over the same
+/// bytes came; returns the new mark in `Err`.
+pub(super) fn find_end(bytes: &[u8], from: usize) -> Result<usize, usize> {
+    let from = from.max(bytes.len() - skip_empty_lines(bytes).len());
     for at in memchr::memchr_iter(b'\n', &bytes[from..]) {
-        lines += 1;
         let next = from + at + 1;
-        let end = match bytes[next..] {
-            [b'\n', ..] => next + 1,
-            [b'\r', b'\n', ..] => next + 2,
-            _ => continue,
-        };
-        let plain = plain_start_line(&bytes[lead..end]);
-        return Ok(Whole { bytes: &bytes[..end], lines: lines + 1, plain });
+        match bytes[next..] {
+            [b'\n', ..] => return Ok(next + 1),
+            [b'\r', b'\n', ..] => return Ok(next + 2),
+            _ => {}
+        }
     }
     // The last line end may be the one before the empty line: look at it again.
     Err(match bytes[from..] {
@@ -146,34 +131,10 @@ pub(super) fn find_end(bytes: &[u8], from: usize) -> Result<Whole<'_>, usize> {
     })
 }
 
-/// Which kind of start-line a head begins with, if that is spelled as nearly all are: by one space
-/// between its words, `HTTP/1.0` or `HTTP/1.1`, and a line end.
-fn plain_start_line(head: &[u8]) -> Option<Kind> {
-    if let [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0' | b'1', b' ', b'0'..=b'9', ..] = head {
-        return Some(Kind::Response);
-    }
-    let line = head[..memchr::memchr(b'\n', head)?].strip_suffix(b"\r")?;
-    let (words, [b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0' | b'1']) =
-        line.split_last_chunk()?
-    else {
-        return None;
-    };
-    let space = memchr::memchr(b' ', words)?;
-    let (method, target) = (&words[..space], &words[space + 1..]);
-    let plain = !method.is_empty()
-        && !method.starts_with(b"HTTP/")
-        && !target.is_empty()
-        && memchr::memchr2(b' ', b'\r', target).is_none();
-    plain.then_some(Kind::Request)
-}
-
 /// Whether the first line, once it is complete, is a start-line of `kind`. `true` while it is
 /// not complete.
 pub(super) fn first_line_fits(kind: Kind, bytes: &[u8]) -> bool {
     let bytes = skip_empty_lines(bytes);
-    if plain_start_line(bytes) == Some(kind) {
-        return true;
-    }
     let Some(end) = memchr::memchr(b'\n', bytes) else { return true };
     let mut words = bytes[..end].split(|b| matches!(b, b' ' | b'\r')).filter(|w| !w.is_empty());
     match kind {
@@ -261,7 +222,7 @@ mod tests {
             }
             let found = find_end(head, mark);
             assert_eq!(found, find_end(head, 0), "{}", head.escape_ascii());
-            assert_eq!(found.map(|whole| whole.bytes), Ok(head), "{}", head.escape_ascii());
+            assert_eq!(found, Ok(head.len()), "{}", head.escape_ascii());
         }
     }
 }

@@ -3,20 +3,20 @@
 use super::body::{Body, Chunked, Framing};
 use super::faulty::framing;
 use super::half::{Half, State, Why};
-use super::head::{Guess, Kind, Whole};
+use super::head::{Guess, Kind};
 use super::pairing::{Answers, Method, Serial};
-use super::parse::{self, Unreadable};
+use super::parse::{self, Extent, Text, Unreadable};
 use super::session::{Connection, Http, Session, place};
 use super::{Headers, Reader, ResponseHead};
 use crate::net::{Direction, Position};
 
 impl<R: Reader> Session<'_, R> {
-    /// Reads a whole head, of what its first bytes say. `false` when it is none.
-    pub(super) fn read_head(&mut self, guess: Guess, head: Whole<'_>) -> bool {
+    /// Reads a head, of what its first bytes say; how long it is.
+    pub(super) fn read_head(&mut self, guess: Guess, text: Text<'_>) -> Result<usize, Unreadable> {
         match (self.kind(), guess) {
-            (Some(Kind::Request) | None, Guess::Http(Kind::Request)) => self.read_request(head),
-            (Some(Kind::Response) | None, Guess::Http(Kind::Response)) => self.read_response(head),
-            _ => false,
+            (Some(Kind::Request) | None, Guess::Http(Kind::Request)) => self.read_request(text),
+            (Some(Kind::Response) | None, Guess::Http(Kind::Response)) => self.read_response(text),
+            _ => Err(Unreadable::NotAHead),
         }
     }
 
@@ -32,27 +32,25 @@ impl<R: Reader> Session<'_, R> {
 
     // Room for its fields is taken here, and only where there is a head.
     #[inline(never)]
-    fn read_request(&mut self, whole: Whole<'_>) -> bool {
-        let bytes = whole.bytes;
+    fn read_request(&mut self, text: Text<'_>) -> Result<usize, Unreadable> {
         let Half { start, hole, .. } = *self.half();
         let peers = self.peers_if(self.direction);
         let Http { reader, limits, .. } = &mut *self.http;
         let memory = &mut self.connection.memory;
-        let read = parse::read_request(whole, start.time, limits.max_header_fields, |head| {
+        let fields = limits.max_header_fields;
+        let read = parse::read_request(text, start.time, fields, |extent, head| {
             let method = match head.method {
                 "HEAD" => Method::Head,
                 "CONNECT" => Method::Connect,
                 _ => Method::Other,
             };
             let expects = expects_continue(head.headers);
-            let framing = framing(Kind::Request, whole, head.minor_version, head.headers);
-            (reader.request(memory, peers, head), method, framing, expects)
+            let framing = framing(Kind::Request, extent, head.minor_version, head.headers);
+            let facts = reader.request(memory, peers, head);
+            (extent.bytes.len(), facts, method, framing, expects)
         });
-        let (facts, method, framing, expects) = match read {
-            Ok(read) => read,
-            Err(why) => return self.unreadable(why),
-        };
-        self.recognise(self.direction, bytes.len());
+        let (length, facts, method, framing, expects) = read?;
+        self.recognise(self.direction, length);
         self.http.counts.requests += 1;
         let answers = &self.connection.halves[self.direction.reverse().index()];
         let answers = match answers.hole {
@@ -62,7 +60,7 @@ impl<R: Reader> Session<'_, R> {
         };
         let Http { limits, counts, over, .. } = &mut *self.http;
         let pending = &mut self.connection.pending;
-        let place = place(start, bytes.len());
+        let place = place(start, length);
         let heap = R::request_heap(&facts);
         let serial = pending.ask(place, method, (facts, heap), answers, hole, over);
         if pending.len() > limits.max_pending_exchanges {
@@ -71,39 +69,37 @@ impl<R: Reader> Session<'_, R> {
         }
         self.half().hole = None;
         self.enter_body(framing, serial, place.end, expects);
-        true
+        Ok(length)
     }
 
     #[inline(never)]
-    fn read_response(&mut self, whole: Whole<'_>) -> bool {
-        let bytes = whole.bytes;
+    fn read_response(&mut self, text: Text<'_>) -> Result<usize, Unreadable> {
         let Half { start, hole, .. } = *self.half();
-        let place = place(start, bytes.len());
         let client = self.direction.reverse();
         let peers = self.peers_if(client);
         let Http { reader, limits, over, .. } = &mut *self.http;
         let Connection { pending, memory, .. } = &mut *self.connection;
-        let read = parse::read_response(whole, start.time, limits.max_header_fields, |head| {
+        let fields = limits.max_header_fields;
+        let read = parse::read_response(text, start.time, fields, |extent, head| {
+            let place = place(start, extent.bytes.len());
             if (100..200).contains(&head.status) && head.status != 101 {
                 pending.interim(place, hole);
-                return None;
+                return (extent.bytes.len(), place, None);
             }
             let answered = pending.answer(place, hole, over);
             let facts = reader.response(memory, peers, pending.request(answered.serial), head);
             let heap = R::response_heap(&facts);
             pending.set_response(answered.serial, facts, heap);
-            let after = after_response(whole, head, answered.method);
-            Some((answered.serial, after, upgrades_to_http2(head)))
+            let after = after_response(extent, head, answered.method);
+            let after = Some((answered.serial, after, upgrades_to_http2(head)));
+            (extent.bytes.len(), place, after)
         });
-        let final_response = match read {
-            Ok(read) => read,
-            Err(why) => return self.unreadable(why),
-        };
-        self.recognise(client, bytes.len());
+        let (length, place, final_response) = read?;
+        self.recognise(client, length);
         let Some((serial, after, to_http2)) = final_response else {
             self.connection.interim = Some(place.start);
             self.half().state = State::Boundary;
-            return true;
+            return Ok(length);
         };
         self.http.counts.responses += 1;
         self.half().hole = None;
@@ -120,13 +116,7 @@ impl<R: Reader> Session<'_, R> {
             }
             After::Tunnel => self.enter_tunnel(serial, to_http2),
         }
-        true
-    }
-
-    fn unreadable(&mut self, why: Unreadable) -> bool {
-        let too_many = why == Unreadable::TooManyFields;
-        self.http.counts.heads_with_too_many_fields += u64::from(too_many);
-        false
+        Ok(length)
     }
 
     fn enter_body(&mut self, framing: Framing, of: Serial, at: Position, doubtful: bool) {
@@ -189,8 +179,8 @@ enum After {
 }
 
 /// RFC 9112 §6.3 rules 1 and 2, which depend on the request.
-fn after_response(whole: Whole<'_>, head: &ResponseHead<'_>, method: Option<Method>) -> After {
-    let framing = || framing(Kind::Response, whole, head.minor_version, head.headers);
+fn after_response(extent: Extent<'_>, head: &ResponseHead<'_>, method: Option<Method>) -> After {
+    let framing = || framing(Kind::Response, extent, head.minor_version, head.headers);
     match (head.status, method) {
         (101, _) | (200..=299, Some(Method::Connect)) => After::Tunnel,
         (204 | 304, _) | (_, Some(Method::Head)) => {

@@ -3,14 +3,18 @@
 //! Takes a whole head. Gives its parts, by `httparse`. Promises that a head is read whole or not at
 //! all, and that a part that the parser would refuse hides no other.
 
-use super::head::{Kind, Whole, is_version, skip_empty_lines};
+use super::head::{is_version, skip_empty_lines};
 use super::{Headers, RequestHead, ResponseHead};
 use crate::net::Timestamp;
+use httparse::Status;
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
 /// The most header fields that a head may have, whatever the limits say.
 pub const MAX_HEADER_FIELDS: usize = 1024;
+
+/// How many fields nearly all heads have at most: room for so many is on the stack at no cost.
+const PLAIN_FIELDS: usize = 64;
 
 /// Why a head could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,114 +105,139 @@ fn tidy_start_line(head: &[u8]) -> Option<Vec<u8>> {
     Some([&start, &b"\r"[..], rest].concat())
 }
 
-/// Whether a head that was parsed as it is would be the same if it was made readable before
-/// ([`tidy`]): each of its lines was a field, which holds nothing that is to be tidied, but for the
-/// first, which is plain and of `kind`, and the empty one.
-fn was_tidy(
-    kind: Kind,
-    head: Whole<'_>,
-    parsed: &httparse::Result<usize>,
-    fields: &[httparse::Header<'_>],
-) -> bool {
-    let whole = skip_empty_lines(head.bytes).len();
-    head.plain == Some(kind)
-        && fields.len() + 2 == head.lines
-        && matches!(parsed, Ok(httparse::Status::Complete(length)) if *length == whole)
+/// A head in its bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Text<'b> {
+    /// All of it and nothing else, however it is spelled: read as recipients read it.
+    Whole(&'b [u8]),
+    /// It may not be all there, and more may follow it. Read only where it is, and nothing in it has to
+    /// be tidied.
+    Plain(&'b [u8]),
 }
 
-/// Reads a whole request head of at most `max_fields` fields and hands it to `then`.
+/// How much was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Extent<'b> {
+    /// The head as it was on the wire, with its empty line.
+    pub(super) bytes: &'b [u8],
+    /// Whether each of its lines was read as it is. Else some may have been passed over, or changed.
+    pub(super) plain: bool,
+}
+
+/// Reads a request head of at most `max_fields` fields and hands it to `then`.
 pub(super) fn read_request<T>(
-    head: Whole<'_>,
+    text: Text<'_>,
     time: Timestamp,
     max_fields: usize,
-    then: impl FnOnce(&RequestHead<'_>) -> T,
+    then: impl FnOnce(Extent<'_>, &RequestHead<'_>) -> T,
 ) -> Result<T, Unreadable> {
-    let bytes = skip_empty_lines(head.bytes);
-    let mut room = [const { MaybeUninit::uninit() }; MAX_HEADER_FIELDS];
-    let room = &mut room[..max_fields.min(MAX_HEADER_FIELDS)];
+    let (Text::Whole(bytes) | Text::Plain(bytes)) = text;
+    let mut room = [const { MaybeUninit::uninit() }; PLAIN_FIELDS];
+    let room = &mut room[..max_fields.min(PLAIN_FIELDS)];
     let mut request = httparse::Request::new(&mut []);
-    let parsed = config().parse_request_with_uninit_headers(&mut request, bytes, room);
-    if was_tidy(Kind::Request, head, &parsed, request.headers) {
-        return take_request(parsed, &request, time, then);
+    match (request.parse_with_uninit_headers(bytes, room), text) {
+        (Ok(Status::Complete(length)), _) => {
+            let extent = Extent { bytes: &bytes[..length], plain: true };
+            take_request(extent, &request, time, then)
+        }
+        (_, Text::Plain(_)) => Err(Unreadable::NotAHead),
+        (_, Text::Whole(_)) => read_odd_request(bytes, time, max_fields, then),
     }
-    read_tidied_request(&tidy(bytes), time, max_fields, then)
 }
 
-/// Not in line: most heads take no more room than for their fields once.
+/// Not in line: most heads take no room for so many fields.
 #[cold]
-fn read_tidied_request<T>(
+fn read_odd_request<T>(
     bytes: &[u8],
     time: Timestamp,
     max_fields: usize,
-    then: impl FnOnce(&RequestHead<'_>) -> T,
+    then: impl FnOnce(Extent<'_>, &RequestHead<'_>) -> T,
 ) -> Result<T, Unreadable> {
+    let tidied = tidy(skip_empty_lines(bytes));
     let mut room = [const { MaybeUninit::uninit() }; MAX_HEADER_FIELDS];
     let room = &mut room[..max_fields.min(MAX_HEADER_FIELDS)];
     let mut request = httparse::Request::new(&mut []);
-    let parsed = config().parse_request_with_uninit_headers(&mut request, bytes, room);
-    take_request(parsed, &request, time, then)
+    match config().parse_request_with_uninit_headers(&mut request, &tidied, room) {
+        Ok(Status::Complete(_)) => {
+            take_request(Extent { bytes, plain: false }, &request, time, then)
+        }
+        other => Err(other.into()),
+    }
 }
 
 fn take_request<T>(
-    parsed: httparse::Result<usize>,
+    extent: Extent<'_>,
     request: &httparse::Request<'_, '_>,
     time: Timestamp,
-    then: impl FnOnce(&RequestHead<'_>) -> T,
+    then: impl FnOnce(Extent<'_>, &RequestHead<'_>) -> T,
 ) -> Result<T, Unreadable> {
-    match (parsed, request.method, request.path, request.version) {
-        (Ok(httparse::Status::Complete(_)), Some(method), Some(target), Some(minor_version)) => {
+    match (request.method, request.path, request.version) {
+        (Some(method), Some(target), Some(minor_version)) => {
             let headers = Headers::new(request.headers);
-            Ok(then(&RequestHead { time, method, target, minor_version, headers }))
+            Ok(then(extent, &RequestHead { time, method, target, minor_version, headers }))
         }
-        (parsed, ..) => Err(parsed.into()),
+        _ => Err(Unreadable::NotAHead),
     }
 }
 
-/// Reads a whole response head of at most `max_fields` fields and hands it to `then`.
+/// Reads a response head of at most `max_fields` fields and hands it to `then`.
 pub(super) fn read_response<T>(
-    head: Whole<'_>,
+    text: Text<'_>,
     time: Timestamp,
     max_fields: usize,
-    then: impl FnOnce(&ResponseHead<'_>) -> T,
+    then: impl FnOnce(Extent<'_>, &ResponseHead<'_>) -> T,
 ) -> Result<T, Unreadable> {
-    let bytes = skip_empty_lines(head.bytes);
-    let mut room = [const { MaybeUninit::uninit() }; MAX_HEADER_FIELDS];
-    let room = &mut room[..max_fields.min(MAX_HEADER_FIELDS)];
+    let (Text::Whole(bytes) | Text::Plain(bytes)) = text;
+    let mut room = [const { MaybeUninit::uninit() }; PLAIN_FIELDS];
+    let room = &mut room[..max_fields.min(PLAIN_FIELDS)];
     let mut response = httparse::Response::new(&mut []);
-    let parsed = config().parse_response_with_uninit_headers(&mut response, bytes, room);
-    if was_tidy(Kind::Response, head, &parsed, response.headers) {
-        return take_response(parsed, &response, time, then);
+    let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+        &mut response,
+        bytes,
+        room,
+    );
+    match (parsed, text) {
+        (Ok(Status::Complete(length)), _) => {
+            let extent = Extent { bytes: &bytes[..length], plain: true };
+            take_response(extent, &response, time, then)
+        }
+        (_, Text::Plain(_)) => Err(Unreadable::NotAHead),
+        (_, Text::Whole(_)) => read_odd_response(bytes, time, max_fields, then),
     }
-    read_tidied_response(&tidy(bytes), time, max_fields, then)
 }
 
-/// Not in line: most heads take no more room than for their fields once.
+/// Not in line: most heads take no room for so many fields.
 #[cold]
-fn read_tidied_response<T>(
+fn read_odd_response<T>(
     bytes: &[u8],
     time: Timestamp,
     max_fields: usize,
-    then: impl FnOnce(&ResponseHead<'_>) -> T,
+    then: impl FnOnce(Extent<'_>, &ResponseHead<'_>) -> T,
 ) -> Result<T, Unreadable> {
+    let tidied = tidy(skip_empty_lines(bytes));
     let mut room = [const { MaybeUninit::uninit() }; MAX_HEADER_FIELDS];
     let room = &mut room[..max_fields.min(MAX_HEADER_FIELDS)];
     let mut response = httparse::Response::new(&mut []);
-    let parsed = config().parse_response_with_uninit_headers(&mut response, bytes, room);
-    take_response(parsed, &response, time, then)
+    match config().parse_response_with_uninit_headers(&mut response, &tidied, room) {
+        Ok(Status::Complete(_)) => {
+            take_response(Extent { bytes, plain: false }, &response, time, then)
+        }
+        other => Err(other.into()),
+    }
 }
 
 fn take_response<T>(
-    parsed: httparse::Result<usize>,
+    extent: Extent<'_>,
     response: &httparse::Response<'_, '_>,
     time: Timestamp,
-    then: impl FnOnce(&ResponseHead<'_>) -> T,
+    then: impl FnOnce(Extent<'_>, &ResponseHead<'_>) -> T,
 ) -> Result<T, Unreadable> {
-    match (parsed, response.code, response.version) {
-        (Ok(httparse::Status::Complete(_)), Some(status @ 100..), Some(minor_version)) => {
+    match (response.code, response.version) {
+        (Some(status @ 100..), Some(minor_version)) => {
             let headers = Headers::new(response.headers);
-            Ok(then(&ResponseHead { time, status, minor_version, headers }))
+            Ok(then(extent, &ResponseHead { time, status, minor_version, headers }))
         }
-        (parsed, ..) => Err(parsed.into()),
+        _ => Err(Unreadable::NotAHead),
     }
 }
 
@@ -217,14 +246,14 @@ mod tests {
     use super::*;
     use crate::http::head::find_end;
 
-    fn whole(bytes: &[u8]) -> Whole<'_> {
-        find_end(bytes, 0).expect("complete")
+    fn whole(bytes: &[u8]) -> Text<'_> {
+        Text::Whole(&bytes[..find_end(bytes, 0).expect("complete")])
     }
 
     #[test]
     fn a_folded_field_is_one_field() {
         let head = b"GET / HTTP/1.1\r\nX-A: one\r\n\ttwo\r\n three\r\nHost: h\r\n\r\n";
-        let value = read_request(whole(head), Timestamp::default(), 256, |head| {
+        let value = read_request(whole(head), Timestamp::default(), 256, |_, head| {
             head.headers.first("x-a").map(<[u8]>::to_vec)
         });
         let value = value.expect("readable").expect("present");
@@ -234,14 +263,14 @@ mod tests {
     #[test]
     fn an_odd_start_line_is_read_as_recipients_read_it() {
         let target = |head: &[u8]| {
-            read_request(whole(head), Timestamp::default(), 256, |head| head.target.to_owned())
+            read_request(whole(head), Timestamp::default(), 256, |_, head| head.target.to_owned())
         };
         assert_eq!(target(b"GET /a b c HTTP/1.1\r\n\r\n").as_deref(), Ok("/a"));
         assert_eq!(target(b"GET  /a  HTTP/1.3\r\nA: b\r\n\r\n").as_deref(), Ok("/a"));
         assert_eq!(target(b"GET /a HTTP/1.1.1\r\n\r\n"), Err(Unreadable::NotAHead));
         assert_eq!(target(b"GET /a\r\n\r\n"), Err(Unreadable::NotAHead));
         let status = |head: &[u8]| {
-            read_response(whole(head), Timestamp::default(), 256, |head| {
+            read_response(whole(head), Timestamp::default(), 256, |_, head| {
                 (head.status, head.minor_version)
             })
         };
@@ -252,7 +281,7 @@ mod tests {
     #[test]
     fn a_bare_carriage_return_is_a_space() {
         let head = b"HTTP/1.1 200 OK\r\nA: b\r\n\r\r\nTransfer-Encoding:\r chunked\r\n\r\n";
-        let coding = read_response(whole(head), Timestamp::default(), 256, |head| {
+        let coding = read_response(whole(head), Timestamp::default(), 256, |_, head| {
             head.headers.first("transfer-encoding").map(<[u8]>::to_vec)
         });
         assert_eq!(coding, Ok(Some(b"chunked".to_vec())));
@@ -261,7 +290,7 @@ mod tests {
     #[test]
     fn a_bad_field_hides_no_other() {
         let head = b"GET / HTTP/1.1\r\nBad Name: x\r\nNul: a\0b\r\nHost: h\r\n\r\n";
-        let host = read_request(whole(head), Timestamp::default(), 256, |head| {
+        let host = read_request(whole(head), Timestamp::default(), 256, |_, head| {
             head.headers.first("HOST").map(<[u8]>::to_vec)
         });
         assert_eq!(host, Ok(Some(b"h".to_vec())));
@@ -274,7 +303,7 @@ mod tests {
             format!("HTTP/1.1 200 OK\r\n{fields}\r\n").into_bytes()
         };
         let count = |n| {
-            read_response(whole(&head(n)), Timestamp::default(), 256, |head| {
+            read_response(whole(&head(n)), Timestamp::default(), 256, |_, head| {
                 head.headers.iter().count()
             })
         };
@@ -305,19 +334,29 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn a_head_is_read_as_if_it_was_tidied_first(parts in proptest::collection::vec(0..PARTS.len(), 1..6)) {
-            let text: String = parts.into_iter().map(|part| PARTS[part]).chain(["\r\n\r\n"]).collect();
+        fn a_head_is_read_as_if_it_was_tidied_first(
+            parts in proptest::collection::vec(0..PARTS.len(), 1..6),
+            more in proptest::bool::ANY,
+        ) {
+            let mut text: String = parts.into_iter().map(|part| PARTS[part]).chain(["\r\n\r\n"]).collect();
             // There may be nothing but empty lines.
-            let Ok(head) = find_end(text.as_bytes(), 0) else { return Ok(()) };
-            let first = tidy(skip_empty_lines(head.bytes)).into_owned();
-            let first = Whole { bytes: &first, lines: 0, plain: None };
-            let time = Timestamp::default();
-            let of_request = |head: &RequestHead<'_>| format!("{head:?}");
-            let asked = |head| read_request(head, time, 4, of_request);
-            proptest::prop_assert_eq!(asked(head), asked(first));
-            let of_response = |head: &ResponseHead<'_>| format!("{head:?}");
-            let answered = |head| read_response(head, time, 4, of_response);
-            proptest::prop_assert_eq!(answered(head), answered(first));
+            let Ok(end) = find_end(text.as_bytes(), 0) else { return Ok(()) };
+            text.push_str(if more { "GET / HTTP/1.1\r\n\r\n" } else { "" });
+            let (whole, time) = (&text.as_bytes()[..end], Timestamp::default());
+            let of_request = |extent: Extent<'_>, head: &RequestHead<'_>| {
+                (extent.bytes.len(), format!("{head:?}"))
+            };
+            let asked = read_request(Text::Whole(whole), time, 4, of_request);
+            proptest::prop_assert_eq!(&asked, &read_odd_request(whole, time, 4, of_request));
+            let plain = read_request(Text::Plain(text.as_bytes()), time, 4, of_request);
+            proptest::prop_assert!(plain.is_err() || plain == asked);
+            let of_response = |extent: Extent<'_>, head: &ResponseHead<'_>| {
+                (extent.bytes.len(), format!("{head:?}"))
+            };
+            let answered = read_response(Text::Whole(whole), time, 4, of_response);
+            proptest::prop_assert_eq!(&answered, &read_odd_response(whole, time, 4, of_response));
+            let plain = read_response(Text::Plain(text.as_bytes()), time, 4, of_response);
+            proptest::prop_assert!(plain.is_err() || plain == answered);
         }
     }
 }
