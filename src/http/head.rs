@@ -71,7 +71,8 @@ fn guess_binary(bytes: &[u8]) -> Option<Guess> {
 
 /// A method is a token (RFC 9110 §9.1, §5.6.2), followed by one space.
 fn guess_method(bytes: &[u8]) -> Guess {
-    let token = bytes.iter().take_while(|b| is_token(**b)).count();
+    // Most methods are letters, which is quicker to tell.
+    let token = bytes.iter().take_while(|b| b.is_ascii_uppercase() || is_token(**b)).count();
     match bytes.get(token) {
         None if token <= MAX_METHOD => Guess::Undecided,
         Some(b' ') if (1..=MAX_METHOD).contains(&token) => Guess::Http(Kind::Request),

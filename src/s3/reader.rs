@@ -30,7 +30,8 @@ pub struct Config {
     pub endpoint_suffixes: Vec<String>,
     /// How much is observed of KMS keys.
     pub inventory: Inventory,
-    /// Whether nobody wants records: [`Observation::Ended`] stands for [`Observation::Over`].
+    /// Whether nobody wants records: [`Observation::Ended`] stands for [`Observation::Over`], and what only
+    /// records say is not kept.
     pub sums_only: bool,
 }
 
@@ -334,7 +335,7 @@ impl Reader for S3Reader {
         let mut request = Request {
             time: head.time,
             method: method(head.method),
-            target: target::redact(head.target),
+            target: if self.sums_only { Box::default() } else { target::redact(head.target) },
             minor_version: head.minor_version,
             host: host.name,
             store: connection.store,
@@ -395,8 +396,8 @@ impl Reader for S3Reader {
             mismatch: judge::mismatch(operation, head.status, requested, applied),
             kms_key_id: seen.kms_key_id.map(text),
             bucket_key_enabled: seen.bucket_key_enabled,
-            content_type: seen.content_type.map(short),
-            cache_control: seen.cache_control.map(short),
+            content_type: seen.content_type.filter(|_| !self.sums_only).map(short),
+            cache_control: seen.cache_control.filter(|_| !self.sums_only).map(short),
             edge: seen.edge_id.map(|_| "cloudfront"),
             findings: seen.findings,
         };
