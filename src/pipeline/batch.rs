@@ -1,10 +1,10 @@
 //! What travels between the threads.
 
+use super::sums::Observed;
 use crate::capture::{Block, CaptureError, Drops};
 use crate::decode::{Flags, FragmentCounts, PacketCounts, QuicDatagram, Segment};
 use crate::http::TlsCounts;
 use crate::net::{Direction, FlowKey, Seq, Timestamp, Tunnel};
-use crate::s3::Observation;
 use crate::tally::DedupCounts;
 use crate::{flow, http};
 use std::ops::Range;
@@ -171,8 +171,8 @@ pub(super) struct Outcome {
     pub(super) source: usize,
     pub(super) batch: u64,
     pub(super) worker: usize,
-    /// In the order of packets, each with its packet's number.
-    pub(super) observations: Vec<(u64, Observation)>,
+    /// In the order of packets.
+    pub(super) observations: Vec<Observed>,
     /// What it left out as copies, since its beginning.
     pub(super) dedup: DedupCounts,
     /// The worker's counters since its beginning.

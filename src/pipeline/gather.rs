@@ -1,6 +1,7 @@
 //! The calling thread: from outcomes to the tally and the sink, in the order of packets.
 
 use super::batch::{Dealt, Message, Outcome};
+use super::sums::Observed;
 use super::{Config, Event, order};
 use crate::capture::{Drops, Schedule};
 use crate::decode::{FragmentCounts, PacketCounts, PacketFate};
@@ -49,8 +50,8 @@ pub(super) fn gather<E>(
             }
             let complete = first.remove();
             let (observations, judgements) = count(complete, &mut books, tally);
-            for (at, (_, observation)) in observations.iter().enumerate() {
-                sink(Event::Observed(observation, judgement(&judgements, at)))?;
+            for (at, observed) in observations.iter().enumerate() {
+                sink(Event::Observed(&observed.what, judgement(&judgements, at)))?;
             }
             sink(Event::Counted { source })?;
         }
@@ -70,21 +71,21 @@ fn count(
     mut batch: Gathered,
     books: &mut Books,
     tally: &Mutex<Tally>,
-) -> (Vec<(u64, Observation)>, Judgements) {
+) -> (Vec<Observed>, Judgements) {
     if let Some(dealt) = batch.dealt {
         books.sources[dealt.source] = Some(dealt);
     }
     let tls = batch.tls();
     let mut observations = batch.observations();
     if let Some(schedule) = &books.told_by {
-        for (_, observation) in &mut observations {
-            let time = observation.time_mut();
+        for observed in &mut observations {
+            let time = observed.what.time_mut();
             *time = schedule.moment(*time);
         }
     }
     let policy = books.policy.as_ref().map(policy::Current::get);
     let judge = |policy: &Arc<Policy>| {
-        let judge = |(_, observation): &(u64, Observation)| match observation {
+        let judge = |observed: &Observed| match &observed.what {
             Observation::Over(record) => policy.judge(record),
             _ => None,
         };
@@ -99,11 +100,9 @@ fn count(
     if let Some(policy) = &policy {
         tally.judge_by(policy);
     }
-    for (at, (_, observation)) in observations.iter().enumerate() {
-        tally.observe(observation);
-        if let (Observation::Over(record), Some(judgement)) =
-            (observation, judgement(&judgements, at))
-        {
+    for (at, Observed { what, times, .. }) in observations.iter().enumerate() {
+        tally.observe_times(what, *times);
+        if let (Observation::Over(record), Some(judgement)) = (what, judgement(&judgements, at)) {
             tally.judged(&record.host, judgement);
         }
     }
@@ -195,8 +194,8 @@ impl Gathered {
         tls
     }
 
-    /// The observations, each with its packet's number, in order.
-    fn observations(mut self) -> Vec<(u64, Observation)> {
+    /// The observations, in the order of packets.
+    fn observations(mut self) -> Vec<Observed> {
         self.outcomes.sort_by_key(|outcome| outcome.worker);
         let mut outcomes = self.outcomes.into_iter();
         let mut all = outcomes.next().map(|outcome| outcome.observations).unwrap_or_default();

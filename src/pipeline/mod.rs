@@ -30,6 +30,7 @@ mod dedup;
 mod gather;
 mod merge;
 mod order;
+mod sums;
 mod worker;
 
 use crate::capture::{CaptureError, PacketSource, Schedule};
@@ -93,7 +94,8 @@ pub struct Config {
 #[derive(Debug)]
 pub enum Event<'e> {
     /// Something was observed. It has been counted; and judged, where it is an exchange with an
-    /// object store that is over, and there is a policy.
+    /// object store that is over, and there is a policy. Where only sums are wanted
+    /// ([`s3::Config::sums_only`]), the same may have been observed often, and is told once.
     Observed(&'e Observation, Option<&'e Judgement>),
     /// All is counted that a source gave up to some moment, and what was observed in it is told:
     /// it goes all the way through. Live, this happens every few milliseconds, also where no packets

@@ -4,10 +4,11 @@ use super::Config;
 use super::batch::{Batch, Message, Outcome};
 use super::dedup::Dedup;
 use super::merge::{Merge, Step};
+use super::sums::Sums;
 use crate::decode::Segment;
 use crate::flow::{self, FlowTable, QuicTable};
 use crate::http::Http;
-use crate::s3::{Observation, S3Reader};
+use crate::s3::S3Reader;
 use crossbeam_channel::{Receiver, Sender};
 
 /// The packet number of what happens after a batch's last packet.
@@ -53,8 +54,9 @@ struct Worker {
     table: FlowTable<Http<S3Reader>>,
     quic: QuicTable,
     dedup: Option<Dedup>,
-    /// What was observed in each source's batch that is being worked on, in the order of packets.
-    observations: Vec<Vec<(u64, Observation)>>,
+    /// What was observed in each source's batch that is being worked on.
+    observations: Vec<Sums>,
+    sums_only: bool,
 }
 
 impl Worker {
@@ -66,7 +68,8 @@ impl Worker {
             table: FlowTable::new(http, limits),
             quic: QuicTable::new(limits),
             dedup: config.dedup_segments.map(|max| Dedup::new(max.div_ceil(config.workers.max(1)))),
-            observations: (0..sources).map(|_| Vec::new()).collect(),
+            observations: (0..sources).map(|_| Sums::default()).collect(),
+            sums_only: config.s3.sums_only,
         }
     }
 
@@ -99,8 +102,8 @@ impl Worker {
         if !reader.has_observed() {
             return;
         }
-        let drained = reader.drain();
-        self.observations[source].extend(drained.map(|observation| (packet, observation)));
+        let sums = &mut self.observations[source];
+        reader.drain().for_each(|what| sums.add(packet, what, self.sums_only));
     }
 
     fn outcome(&mut self, batch: &Batch) -> Outcome {
@@ -108,7 +111,7 @@ impl Worker {
             source: batch.source,
             batch: batch.number,
             worker: self.number,
-            observations: std::mem::take(&mut self.observations[batch.source]),
+            observations: self.observations[batch.source].take(),
             dedup: self.dedup.as_ref().map(Dedup::counts).unwrap_or_default(),
             flow: flow::Counts { quic: self.quic.counts(), ..self.table.counts() },
             http: self.table.consumer().counts(),

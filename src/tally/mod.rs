@@ -92,30 +92,36 @@ impl Tally {
 
     /// Counts an observation.
     pub fn observe(&mut self, observation: &Observation) {
+        self.observe_times(observation, 1);
+    }
+
+    /// Counts an observation that was made so many times, the latest at its time. (An
+    /// [`Observation::Ended`] has the bytes of all of them.)
+    pub fn observe_times(&mut self, observation: &Observation, times: u64) {
         match observation {
             Observation::Requested { subject, mode } => {
-                let host = self.own_host(&subject.host);
-                let place = self.place(host, &subject.host, subject.bucket.as_ref());
-                *place.requests.entry((subject.operation, *mode)).or_default() += 1;
+                let host = self.own_host(&subject.host, times);
+                let place = self.place(host, &subject.host, subject.bucket.as_ref(), times);
+                *place.requests.entry((subject.operation, *mode)).or_default() += times;
                 self.saw(host, *mode, subject.time);
             }
             Observation::Applied { subject, mode } => {
-                let host = self.own_host(&subject.host);
-                let place = self.place(host, &subject.host, subject.bucket.as_ref());
-                *place.responses.entry((subject.operation, *mode)).or_default() += 1;
+                let host = self.own_host(&subject.host, times);
+                let place = self.place(host, &subject.host, subject.bucket.as_ref(), times);
+                *place.responses.entry((subject.operation, *mode)).or_default() += times;
                 self.saw(host, *mode, subject.time);
             }
             Observation::Mismatch { subject, requested, applied } => {
-                let host = self.own_host(&subject.host);
-                let place = self.place(host, &subject.host, subject.bucket.as_ref());
-                *place.mismatches.entry((*requested, *applied)).or_default() += 1;
+                let host = self.own_host(&subject.host, times);
+                let place = self.place(host, &subject.host, subject.bucket.as_ref(), times);
+                *place.mismatches.entry((*requested, *applied)).or_default() += times;
             }
             Observation::Refused { subject, status } => {
-                let host = self.host(&subject.host);
-                *host.refusals.entry((subject.operation, *status)).or_default() += 1;
+                let host = self.host(&subject.host, times);
+                *host.refusals.entry((subject.operation, *status)).or_default() += times;
             }
             Observation::Found { subject, finding, .. } => {
-                *self.host(&subject.host).findings.entry(*finding).or_default() += 1;
+                *self.host(&subject.host, times).findings.entry(*finding).or_default() += times;
             }
             Observation::Keyed { subject, side, key_id } => self.key(subject, *side, key_id),
             Observation::InContext { subject, side, context } => {
@@ -123,10 +129,10 @@ impl Tally {
             }
             Observation::Over(record) => {
                 let Record { host, bucket, object_store, object_bytes, .. } = &**record;
-                self.over(host, bucket.as_ref(), *object_store, *object_bytes);
+                self.over(host, bucket.as_ref(), *object_store, *object_bytes, times);
             }
             Observation::Ended(Ended { host, bucket, object_store, object_bytes, .. }) => {
-                self.over(host, bucket.as_ref(), *object_store, *object_bytes);
+                self.over(host, bucket.as_ref(), *object_store, *object_bytes, times);
             }
         }
     }
@@ -140,7 +146,7 @@ impl Tally {
     pub fn judged(&mut self, host: &Arc<str>, judgement: &Judgement) {
         self.rules.count(judgement);
         if let Outcome::Violated(_) = judgement.outcome {
-            *self.host(host).violations.entry(judgement.rule.clone()).or_default() += 1;
+            *self.host(host, 1).violations.entry(judgement.rule.clone()).or_default() += 1;
         }
     }
 
@@ -162,15 +168,16 @@ impl Tally {
         bucket: Option<&Arc<str>>,
         object_store: bool,
         object_bytes: Option<ObjectBytes>,
+        times: u64,
     ) {
         if !object_store {
-            self.other_exchanges += 1;
+            self.other_exchanges += times;
             return;
         }
-        self.object_store_exchanges += 1;
+        self.object_store_exchanges += times;
         if let Some(object) = object_bytes {
-            let own = self.own_host(host);
-            let place = self.place(own, host, bucket);
+            let own = self.own_host(host, times);
+            let place = self.place(own, host, bucket, times);
             *place.object_bytes.entry((object.direction, object.mode)).or_default() += object.bytes;
         }
     }
@@ -180,8 +187,8 @@ impl Tally {
         *last = time.max(*last);
     }
 
-    fn host(&mut self, host: &Arc<str>) -> &mut HostCounts {
-        let host = self.own_host(host);
+    fn host(&mut self, host: &Arc<str>, times: u64) -> &mut HostCounts {
+        let host = self.own_host(host, times);
         self.host_at(host)
     }
 
@@ -192,23 +199,24 @@ impl Tally {
         self.hosts.at(at)
     }
 
-    /// What is counted of a bucket of `host`, whose own counts are `own`, or of that host.
+    /// What is counted of a bucket of `host`, whose own counts are `own`, or of that host, so many times.
     fn place(
         &mut self,
         own: Option<usize>,
         host: &Arc<str>,
         bucket: Option<&Arc<str>>,
+        times: u64,
     ) -> &mut PlaceCounts {
         let by_bucket = self.by_bucket();
         let host = if own.is_some() { host } else { &self.overflow };
         let bucket = by_bucket.then(|| bucket.unwrap_or(&self.nowhere));
         let fits = bucket.is_none_or(|bucket| self.fits(bucket));
-        self.long_labels += u64::from(!fits);
+        self.long_labels += if fits { 0 } else { times };
         let spot = Spot { host, bucket: bucket.map(|bucket| &**bucket) };
         let place = || Place { host: host.clone(), bucket: bucket.cloned() };
         let found = if fits { self.places.find(&spot, place) } else { None };
         let at = found.unwrap_or_else(|| {
-            self.bucket_overflows += 1;
+            self.bucket_overflows += times;
             let bucket = bucket.map(|_| &self.overflow);
             let spot = Spot { host, bucket: bucket.map(|bucket| &**bucket) };
             let place = || Place { host: host.clone(), bucket: bucket.cloned() };
@@ -222,19 +230,19 @@ impl Tally {
         name.len() <= self.limits.max_label_bytes
     }
 
-    /// Where a host's own counts are, for what is counted there now; `None` where it counts under
-    /// [`OVERFLOW`].
-    fn own_host(&mut self, host: &Arc<str>) -> Option<usize> {
+    /// Where a host's own counts are, for what is counted there now so many times; `None` where it counts
+    /// under [`OVERFLOW`].
+    fn own_host(&mut self, host: &Arc<str>, times: u64) -> Option<usize> {
         let fits = self.fits(host);
-        self.long_labels += u64::from(!fits);
+        self.long_labels += if fits { 0 } else { times };
         let own = if fits { self.hosts.find(&**host, || host.clone()) } else { None };
-        self.host_overflows += u64::from(own.is_none());
+        self.host_overflows += if own.is_some() { 0 } else { times };
         own
     }
 
     /// The name under which a host is counted, for what is counted there now.
     fn counted_host_name(&mut self, host: &Arc<str>) -> Arc<str> {
-        if self.own_host(host).is_some() { host.clone() } else { self.overflow.clone() }
+        if self.own_host(host, 1).is_some() { host.clone() } else { self.overflow.clone() }
     }
 
     /// What was counted at each place, sorted by name.
