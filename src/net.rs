@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -208,6 +208,31 @@ impl Hash for FlowKey {
         if let Some(tunnel) = self.tunnel {
             tunnel.hash(state);
         }
+    }
+}
+
+/// The key of a connection of IPv4 that is in no tunnel of its own, as nearly all are, in less than a
+/// third of the room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlainKey {
+    addresses: [Ipv4Addr; 2],
+    ports: [u16; 2],
+}
+
+impl PlainKey {
+    /// `None` where it is another.
+    pub fn of(key: &FlowKey) -> Option<Self> {
+        let FlowKey { low, high, tunnel: None } = key else { return None };
+        let (IpAddr::V4(one), IpAddr::V4(other)) = (low.addr, high.addr) else { return None };
+        Some(Self { addresses: [one, other], ports: [low.port, high.port] })
+    }
+
+    /// The key.
+    pub const fn get(self) -> FlowKey {
+        let Self { addresses: [one, other], ports: [low, high] } = self;
+        let (low, high) =
+            (Endpoint::new(IpAddr::V4(one), low), Endpoint::new(IpAddr::V4(other), high));
+        FlowKey { low, high, tunnel: None }
     }
 }
 

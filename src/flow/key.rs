@@ -1,47 +1,29 @@
 //! A connection's key, where it is kept: that of most takes a third of the room.
 
-use crate::net::{Direction, Endpoint, FlowKey};
-use std::net::{IpAddr, Ipv4Addr};
+use crate::net::{FlowKey, PlainKey};
 
 /// A key.
 #[derive(Debug)]
 pub(super) enum KeptKey {
-    /// Of IPv4, in no tunnel of its own.
-    Plain {
-        addresses: [Ipv4Addr; 2],
-        ports: [u16; 2],
-    },
+    Plain(PlainKey),
     Any(Box<FlowKey>),
 }
 
 impl KeptKey {
     pub(super) fn of(key: &FlowKey) -> Self {
-        let (low, high) = (key.source(Direction::Up), key.source(Direction::Down));
-        match (low.addr, high.addr, key.tunnel()) {
-            (IpAddr::V4(a), IpAddr::V4(b), None) => {
-                Self::Plain { addresses: [a, b], ports: [low.port, high.port] }
-            }
-            _ => Self::Any(Box::new(*key)),
-        }
+        PlainKey::of(key).map_or_else(|| Self::Any(Box::new(*key)), Self::Plain)
     }
 
     pub(super) fn get(&self) -> FlowKey {
         match self {
-            Self::Plain { addresses: [a, b], ports: [c, d] } => {
-                let (low, high) = (Endpoint::new((*a).into(), *c), Endpoint::new((*b).into(), *d));
-                FlowKey::new(low, high).0
-            }
+            Self::Plain(key) => key.get(),
             Self::Any(key) => **key,
         }
     }
 
     pub(super) fn is(&self, key: &FlowKey) -> bool {
         match self {
-            Self::Plain { addresses, ports } => {
-                let (low, high) = (key.source(Direction::Up), key.source(Direction::Down));
-                let (IpAddr::V4(a), IpAddr::V4(b)) = (low.addr, high.addr) else { return false };
-                *addresses == [a, b] && *ports == [low.port, high.port] && key.tunnel().is_none()
-            }
+            Self::Plain(kept) => PlainKey::of(key).as_ref() == Some(kept),
             Self::Any(kept) => **kept == *key,
         }
     }
@@ -50,7 +32,7 @@ impl KeptKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::{Tunnel, TunnelKind};
+    use crate::net::{Endpoint, Tunnel, TunnelKind};
 
     #[test]
     fn a_key_comes_out_as_it_was_put_in_and_is_no_other() {

@@ -103,11 +103,12 @@ pub(super) struct Roster<F> {
 }
 
 impl<F> Roster<F> {
-    pub(super) fn new() -> Self {
+    /// An empty one, whose keys are hashed by `hasher`.
+    pub(super) fn new(hasher: RandomState) -> Self {
         Self {
             slots: Slab::new(),
             by_key: HashTable::new(),
-            hasher: RandomState::new(),
+            hasher,
             worth: [[List::EMPTY; 2]; 4],
             memory: [List::EMPTY; SIZES],
             sources: HashMap::default(),
@@ -119,8 +120,12 @@ impl<F> Roster<F> {
         self.slots.len()
     }
 
-    pub(super) fn find(&self, key: &FlowKey) -> Option<Id> {
-        let hash = self.hasher.hash_one(key);
+    pub(super) fn hash(&self, key: &FlowKey) -> u64 {
+        self.hasher.hash_one(key)
+    }
+
+    /// `hash` is the key's [hash](Self::hash).
+    pub(super) fn find(&self, hash: u64, key: &FlowKey) -> Option<Id> {
         self.by_key.find(hash, |id| self.slots[*id as usize].key.is(key)).copied()
     }
 
@@ -308,12 +313,16 @@ mod tests {
         FlowKey::new(end((port % 2) as u8, port), end(9, 80)).0
     }
 
+    fn find(roster: &Roster<u16>, port: u16) -> Option<Id> {
+        roster.find(roster.hash(&key(port)), &key(port))
+    }
+
     fn source(n: u8) -> IpAddr {
         [192, 0, 2, n].into()
     }
 
     fn roster(ports: std::ops::Range<u16>) -> Roster<u16> {
-        let mut roster = Roster::new();
+        let mut roster = Roster::new(RandomState::new());
         for port in ports {
             roster.insert(key(port), port, Direction::Up, Timestamp::default());
         }
@@ -324,12 +333,12 @@ mod tests {
     fn connections_are_found_by_key_until_they_are_removed() {
         let mut roster = roster(0..1000);
         for port in (0..1000).filter(|port| port % 3 != 0) {
-            let id = roster.find(&key(port)).unwrap();
+            let id = find(&roster, port).unwrap();
             assert_eq!(roster.remove(id), Some(port));
             assert_eq!(roster.remove(id), None);
         }
         for port in 0..1000 {
-            let found = roster.find(&key(port)).and_then(|id| roster.get(id));
+            let found = find(&roster, port).and_then(|id| roster.get(id));
             assert_eq!(found.copied(), (port % 3 == 0).then_some(port));
         }
         assert_eq!(roster.len(), 334);
@@ -338,7 +347,7 @@ mod tests {
     #[test]
     fn the_least_worth_and_of_those_the_least_lately_seen_come_first() {
         let mut roster = roster(0..4);
-        let id = |roster: &Roster<u16>, port| roster.find(&key(port)).unwrap();
+        let id = |roster: &Roster<u16>, port| find(roster, port).unwrap();
         roster.rate(id(&roster, 0), Worth::Wanted, 0);
         roster.look(id(&roster, 1), Timestamp::from_nanos(1));
         let first = |roster: &Roster<u16>, worth| {
@@ -355,13 +364,13 @@ mod tests {
         let mut roster = roster(0..10);
         let (n, first) = roster.of_source(source(1));
         assert_eq!((n, first.and_then(|id| roster.get(id)).copied()), (5, Some(1)));
-        let id = roster.find(&key(1)).unwrap();
+        let id = find(&roster, 1).unwrap();
         roster.rate(id, Worth::Unknown, 0);
         let (n, first) = roster.of_source(source(1));
         assert_eq!((n, first.and_then(|id| roster.get(id)).copied()), (4, Some(3)));
         assert_eq!(roster.of_source(source(9)), (0, None));
         for port in 0..10 {
-            roster.find(&key(port)).and_then(|id| roster.remove(id));
+            find(&roster, port).and_then(|id| roster.remove(id));
         }
         let lists = roster.worth.as_flattened();
         assert!(roster.sources.is_empty() && lists.iter().all(|list| list.len() == 0));
@@ -388,7 +397,7 @@ mod tests {
     fn memory_is_taken_from_where_there_is_most() {
         let mut roster = roster(0..3);
         for (port, bytes) in [(0, 1000), (1, 5000), (2, 4097), (0, 0), (0, 700)] {
-            let id = roster.find(&key(port)).unwrap();
+            let id = find(&roster, port).unwrap();
             roster.rate(id, Worth::Wanted, bytes);
         }
         let mut order = Vec::new();

@@ -10,6 +10,7 @@ use super::stream::Holdings;
 use super::{Consumer, Counts, Limits};
 use crate::decode::Segment;
 use crate::net::Timestamp;
+use ahash::RandomState;
 
 /// Every connection, and the consumer that their bytes are given to.
 ///
@@ -30,8 +31,13 @@ pub struct FlowTable<C: Consumer> {
 impl<C: Consumer> FlowTable<C> {
     /// An empty table that gives to `consumer`.
     pub fn new(consumer: C, limits: Limits) -> Self {
+        Self::with_hasher(consumer, limits, RandomState::new())
+    }
+
+    /// The same, where others hash its keys as well, by `hasher`. (Keyed: anyone can choose them.)
+    pub fn with_hasher(consumer: C, limits: Limits, hasher: RandomState) -> Self {
         Self {
-            roster: Roster::new(),
+            roster: Roster::new(hasher),
             consumer,
             counts: Counts::default(),
             limits,
@@ -59,7 +65,12 @@ impl<C: Consumer> FlowTable<C> {
 
     /// Takes a segment in.
     pub fn segment(&mut self, segment: &Segment<'_>) {
-        match self.roster.find(&segment.flow) {
+        self.segment_hashed(self.roster.hash(&segment.flow), segment);
+    }
+
+    /// The same, where the hash of its key is known.
+    pub fn segment_hashed(&mut self, hash: u64, segment: &Segment<'_>) {
+        match self.roster.find(hash, &segment.flow) {
             Some(id) => self.go_on(id, segment),
             None => self.begin(segment),
         }
@@ -386,7 +397,7 @@ impl<C: Consumer> FlowTable<C> {
 #[cfg(test)]
 impl<C: Consumer<Connection: std::fmt::Debug>> FlowTable<C> {
     pub(super) fn fold_and_unfold(&mut self, key: &crate::net::FlowKey) {
-        if let Some(id) = self.roster.find(key) {
+        if let Some(id) = self.roster.find(self.roster.hash(key), key) {
             self.fold(id);
             self.wake(id);
         }
@@ -394,7 +405,7 @@ impl<C: Consumer<Connection: std::fmt::Debug>> FlowTable<C> {
 
     /// All that there is of a connection, in words.
     pub(super) fn look_into(&self, key: &crate::net::FlowKey) -> Option<String> {
-        let id = self.roster.find(key)?;
+        let id = self.roster.find(self.roster.hash(key), key)?;
         Some(match self.roster.get(id)? {
             State::Bare(embryo) => format!("{embryo:?}"),
             State::Full(flow) => format!("{flow:?} {:?}", self.roster.rated(id)),

@@ -4,7 +4,7 @@ use super::sums::Observed;
 use crate::capture::{Block, CaptureError, Drops};
 use crate::decode::{Flags, FragmentCounts, PacketCounts, QuicDatagram, Segment};
 use crate::http::TlsCounts;
-use crate::net::{Direction, FlowKey, Seq, Timestamp, Tunnel};
+use crate::net::{Direction, FlowKey, PlainKey, Seq, Timestamp, Tunnel};
 use crate::tally::DedupCounts;
 use crate::{flow, http};
 use std::ops::Range;
@@ -23,7 +23,11 @@ pub(super) struct Batch {
     pub(super) source: usize,
     /// Counts up from 0 for each source. Every worker gets every number, or it was dropped.
     pub(super) number: u64,
+    /// The number of the first entry's packet.
+    first: u64,
     entries: Vec<Entry>,
+    /// Connections, and what they are wrapped in, for those entries that cannot say it in short.
+    flows: Vec<(FlowKey, Option<Tunnel>)>,
     /// What payload lies in that is not its own, in the order of packets.
     blocks: Vec<Block>,
     /// Payload of its own.
@@ -36,56 +40,110 @@ pub(super) struct Batch {
     pub(super) last: bool,
 }
 
-/// A segment, its payload elsewhere.
+/// A segment of a batch.
+#[derive(Debug)]
+pub(super) struct Numbered<'b> {
+    /// The number of its packet.
+    pub(super) packet: u64,
+    /// The hash of its flow.
+    pub(super) hash: u64,
+    pub(super) segment: Segment<'b>,
+}
+
+/// A segment, its payload elsewhere. One thread writes it and another reads it, so that it takes one
+/// line of their caches.
 #[derive(Debug)]
 struct Entry {
-    packet: u64,
+    hash: u64,
     time: Timestamp,
-    flow: FlowKey,
-    tunnel: Option<Tunnel>,
-    direction: Direction,
+    flow: Flow,
     seq: Seq,
-    ack: Option<Seq>,
-    flags: Flags,
+    ack: Seq,
+    /// Counted from the batch's first.
+    packet: u32,
     payload: Place,
     missing: u32,
+    direction: Direction,
+    flags: Flags,
+    acks: bool,
+}
+
+const _: () = assert!(size_of::<Entry>() == 64);
+
+/// Which connection an entry is of, and what its packet was wrapped in.
+#[derive(Clone, Copy, Debug)]
+enum Flow {
+    /// In nothing.
+    Plain(PlainKey),
+    /// Where this is among the batch's flows.
+    Other(u32),
 }
 
 /// Where an entry's payload lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    Own { start: u32, len: u32 },
-    Shared { block: u32, start: u32, len: u32 },
+struct Place {
+    /// Which block; [`OWN`] for none of them.
+    block: u32,
+    start: u32,
+    len: u32,
 }
 
-impl Place {
-    const NOWHERE: Self = Self::Own { start: 0, len: 0 };
-}
+/// Among what the batch holds itself.
+const OWN: u32 = u32::MAX;
 
 impl Batch {
-    /// Adds the segment in the packet of that number, whose payload may lie in `block`: then it is not
-    /// copied.
-    pub(super) fn push(&mut self, packet: u64, segment: &Segment<'_>, block: Option<&Block>) {
+    /// Adds the segment in the packet of that number, with the hash of its flow. Its payload may lie in
+    /// `block`: then it is not copied.
+    pub(super) fn push(
+        &mut self,
+        packet: u64,
+        hash: u64,
+        segment: &Segment<'_>,
+        block: Option<&Block>,
+    ) {
+        if self.entries.is_empty() {
+            self.first = packet;
+        }
         let payload = self.keep(segment.payload, block);
+        let flow = self.keep_flow(segment);
         self.entries.push(Entry {
-            packet,
+            hash,
             time: segment.time,
-            flow: segment.flow,
-            tunnel: segment.tunnel,
-            direction: segment.direction,
+            flow,
             seq: segment.seq,
-            ack: segment.ack,
-            flags: segment.flags,
+            ack: segment.ack.unwrap_or(Seq(0)),
+            // A batch is full long before.
+            packet: (packet - self.first) as u32,
             payload,
             missing: segment.missing,
+            direction: segment.direction,
+            flags: segment.flags,
+            acks: segment.ack.is_some(),
         });
     }
 
-    fn keep(&mut self, payload: &[u8], block: Option<&Block>) -> Place {
-        if payload.is_empty() {
-            return Place::NOWHERE;
+    fn keep_flow(&mut self, segment: &Segment<'_>) -> Flow {
+        match PlainKey::of(&segment.flow) {
+            Some(key) if segment.tunnel.is_none() => Flow::Plain(key),
+            _ => {
+                self.flows.push((segment.flow, segment.tunnel));
+                Flow::Other(self.flows.len() as u32 - 1)
+            }
         }
+    }
+
+    fn flow(&self, flow: Flow) -> (FlowKey, Option<Tunnel>) {
+        match flow {
+            Flow::Plain(key) => (key.get(), None),
+            Flow::Other(at) => self.flows[at as usize],
+        }
+    }
+
+    fn keep(&mut self, payload: &[u8], block: Option<&Block>) -> Place {
         let len = payload.len() as u32;
+        if len == 0 {
+            return Place { block: OWN, start: 0, len };
+        }
         if let Some(block) = block
             && let Some(range) = block.range_of(payload)
         {
@@ -93,19 +151,17 @@ impl Batch {
                 self.blocks.push(block.clone());
             }
             let (block, start) = (self.blocks.len() as u32 - 1, range.start as u32);
-            return Place::Shared { block, start, len };
+            return Place { block, start, len };
         }
         let start = self.payload.len() as u32;
         self.payload.extend_from_slice(payload);
-        Place::Own { start, len }
+        Place { block: OWN, start, len }
     }
 
-    fn payload(&self, place: Place) -> &[u8] {
-        let (bytes, start, len) = match place {
-            Place::Own { start, len } => (&self.payload[..], start, len),
-            Place::Shared { block, start, len } => {
-                (self.blocks[block as usize].bytes(), start, len)
-            }
+    fn payload(&self, Place { block, start, len }: Place) -> &[u8] {
+        let bytes = match block {
+            OWN => &self.payload[..],
+            block => self.blocks[block as usize].bytes(),
         };
         &bytes[start as usize..start as usize + len as usize]
     }
@@ -113,6 +169,7 @@ impl Batch {
     /// Forgets all that it holds, but keeps room for as much.
     pub(super) fn clear(&mut self) {
         self.entries.clear();
+        self.flows.clear();
         self.blocks.clear();
         self.payload.clear();
         self.quic.clear();
@@ -138,21 +195,22 @@ impl Batch {
         }
     }
 
-    /// The segments in `range`, each with its packet's number.
-    pub(super) fn segments(&self, range: Range<usize>) -> impl Iterator<Item = (u64, Segment<'_>)> {
+    /// The segments in `range`.
+    pub(super) fn segments(&self, range: Range<usize>) -> impl Iterator<Item = Numbered<'_>> {
         self.entries[range].iter().map(|entry| {
+            let (flow, tunnel) = self.flow(entry.flow);
             let segment = Segment {
                 time: entry.time,
-                flow: entry.flow,
-                tunnel: entry.tunnel,
+                flow,
+                tunnel,
                 direction: entry.direction,
                 seq: entry.seq,
-                ack: entry.ack,
+                ack: entry.acks.then_some(entry.ack),
                 flags: entry.flags,
                 payload: self.payload(entry.payload),
                 missing: entry.missing,
             };
-            (entry.packet, segment)
+            Numbered { packet: self.first + u64::from(entry.packet), hash: entry.hash, segment }
         })
     }
 }
@@ -199,4 +257,51 @@ pub(super) struct Dealt {
     pub(super) fragments: FragmentCounts,
     /// The times of the first and the last packet.
     pub(super) period: Option<(Timestamp, Timestamp)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::{Endpoint, TunnelKind};
+
+    #[test]
+    fn segments_come_out_as_they_went_in() {
+        let end = |addr: &str| Endpoint::new(addr.parse().expect("an address"), 80);
+        let ends = [("192.0.2.2", "192.0.2.1"), ("2001:db8::1", "2001:db8::2")];
+        let tunnel = Some(Tunnel { kind: TunnelKind::Gre, id: Some(1) });
+        let mut segments = Vec::new();
+        for (one, other) in ends {
+            for (within, wrapped) in [(None, None), (None, tunnel), (tunnel, tunnel)] {
+                for (ack, payload) in
+                    [(None, &b""[..]), (Some(Seq(0)), b"x"), (Some(Seq(7)), b"yz")]
+                {
+                    let (key, direction) = FlowKey::new(end(one), end(other));
+                    let n = segments.len() as u32;
+                    segments.push(Segment {
+                        time: Timestamp::from_nanos(i64::from(n)),
+                        flow: key.within(within),
+                        tunnel: wrapped,
+                        direction,
+                        seq: Seq(n),
+                        ack,
+                        flags: Flags(n as u8),
+                        payload,
+                        missing: 100 + n,
+                    });
+                }
+            }
+        }
+        let mut batch = Batch::default();
+        for first in [1 << 40, 9] {
+            for (packet, segment) in (first..).step_by(3).zip(&segments) {
+                batch.push(packet, packet + 1, segment, None);
+            }
+            let out: Vec<_> = batch.segments(0..segments.len()).collect();
+            let packets = (first..).step_by(3);
+            assert!(out.iter().zip(packets).all(|(out, n)| (out.packet, out.hash) == (n, n + 1)));
+            let out: Vec<_> = out.into_iter().map(|out| out.segment).collect();
+            assert_eq!(out, segments);
+            batch.clear();
+        }
+    }
 }

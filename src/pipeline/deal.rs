@@ -4,7 +4,7 @@ use super::batch::{Batch, Dealt, FULL_BYTES, FULL_PACKETS, Message};
 use super::{DELAY, Pace};
 use crate::capture::{Block, Next, Packet, PacketSource};
 use crate::decode::{self, Decoder};
-use crate::net::{FlowKey, Timestamp};
+use crate::net::Timestamp;
 use ahash::RandomState;
 use crossbeam_channel::{Receiver, SendError, Sender, TrySendError};
 use std::ops::ControlFlow;
@@ -18,16 +18,15 @@ pub(super) struct Table {
     pub(super) results: Sender<Message>,
     /// Batches that workers are done with, whose room is used again.
     pub(super) spare: Receiver<Batch>,
-    /// One flow goes to one worker, whichever source it is seen on.
+    /// One flow goes to one worker, whichever source it is seen on. Workers know flows by the same
+    /// hash.
     pub(super) hasher: RandomState,
 }
 
 impl Table {
-    fn worker_of(&self, flow: &FlowKey) -> usize {
-        match self.workers.len() {
-            1 => 0,
-            n => (self.hasher.hash_one(flow) % n as u64) as usize,
-        }
+    /// Which worker a flow with that hash goes to: by other bits than its place in the worker's table.
+    fn worker_of(&self, hash: u64) -> usize {
+        ((hash >> 32) % self.workers.len() as u64) as usize
     }
 }
 
@@ -113,8 +112,9 @@ impl Dealer {
         self.now = self.now.max(packet.time.min(self.previous));
         self.previous = packet.time;
         if let Ok(segment) = self.decoder.decode(packet) {
-            let batch = &mut self.open[self.table.worker_of(&segment.flow)];
-            batch.push(number, &segment, packet.block);
+            let hash = self.table.hasher.hash_one(segment.flow);
+            let batch = &mut self.open[self.table.worker_of(hash)];
+            batch.push(number, hash, &segment, packet.block);
             match packet.block {
                 None => self.batch_bytes += segment.payload.len(),
                 Some(block) if self.block.as_ref().is_some_and(|last| last.is(block)) => {}
@@ -124,7 +124,8 @@ impl Dealer {
                 }
             }
         } else if let Some(datagram) = self.decoder.take_quic() {
-            self.open[self.table.worker_of(&datagram.flow)].quic.push(datagram);
+            let hash = self.table.hasher.hash_one(datagram.flow);
+            self.open[self.table.worker_of(hash)].quic.push(datagram);
         }
     }
 

@@ -6,8 +6,7 @@
 //! for a source that is behind, but not without bound: what is held is limited, and over the limit
 //! the earliest goes on.
 
-use super::batch::Batch;
-use crate::decode::Segment;
+use super::batch::{Batch, Numbered};
 use crate::net::Timestamp;
 use std::collections::VecDeque;
 
@@ -95,13 +94,12 @@ impl Merge {
         (count > 0).then_some(Step::Segments { source, count })
     }
 
-    /// The next `count` segments of a source, each with its packet's number. They are given
-    /// thereby.
+    /// The next `count` segments of a source. They are given thereby.
     pub(super) fn segments(
         &mut self,
         source: usize,
         count: usize,
-    ) -> impl Iterator<Item = (u64, Segment<'_>)> {
+    ) -> impl Iterator<Item = Numbered<'_>> {
         let Lane { batches, given, .. } = &mut self.lanes[source];
         let from = *given;
         *given += count;
@@ -133,7 +131,7 @@ impl Merge {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::Flags;
+    use crate::decode::{Flags, Segment};
     use crate::net::{Endpoint, FlowKey, Seq};
 
     /// A batch with segments of these times, in milliseconds.
@@ -154,7 +152,7 @@ mod tests {
                 payload: b"",
                 missing: 0,
             };
-            batch.push(packet, &segment, None);
+            batch.push(packet, 0, &segment, None);
         }
         batch
     }
@@ -175,9 +173,11 @@ mod tests {
             match step {
                 Step::Segments { source, count } => {
                     assert!(count > 0);
-                    due.extend(merge.segments(source, count).map(|(_, segment)| {
-                        format!("{source}@{}", segment.time.as_nanos() / 1_000_000)
-                    }));
+                    due.extend(merge.segments(source, count).map(
+                        |Numbered { segment, .. }| {
+                            format!("{source}@{}", segment.time.as_nanos() / 1_000_000)
+                        },
+                    ));
                 }
                 Step::Done(batch) => due.push(format!("{}#{}", batch.source, batch.number)),
             }

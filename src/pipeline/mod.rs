@@ -44,6 +44,7 @@ use deal::Table;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
+use worker::Worker;
 
 /// How many batches wait for a worker at most.
 const QUEUE: usize = 4;
@@ -136,16 +137,17 @@ pub fn run<E>(
     thread::scope(|scope| {
         let (results, inbox) = bounded(count * queue);
         let (give_back, spare) = bounded(count * QUEUE);
+        let hasher = RandomState::new();
         let mut workers = Vec::with_capacity(count);
         for number in 0..count {
             let (worker, batches) = bounded(queue);
             workers.push(worker);
             let (results, spare) = (results.clone(), give_back.clone());
+            let worker = Worker::new(config, number, sources_count, hasher.clone());
             spawn(scope, &format!("worker-{number}"), move || {
-                worker::work(config, number, sources_count, &batches, &results, &spare);
+                worker.work(&batches, &results, &spare);
             });
         }
-        let hasher = RandomState::new();
         let table = Table { pace: config.pace, workers, results, spare, hasher };
         for (number, source) in sources.into_iter().enumerate() {
             let (decode, table) = (config.decode.clone(), table.clone());

@@ -1,55 +1,21 @@
 //! A worker: from batches to observations.
 
 use super::Config;
-use super::batch::{Batch, Message, Outcome};
+use super::batch::{Batch, Message, Numbered, Outcome};
 use super::dedup::Dedup;
 use super::merge::{Merge, Step};
 use super::sums::Sums;
-use crate::decode::Segment;
 use crate::flow::{self, FlowTable, QuicTable};
 use crate::http::Http;
 use crate::s3::S3Reader;
+use ahash::RandomState;
 use crossbeam_channel::{Receiver, Sender};
 
 /// The packet number of what happens after a batch's last packet.
 pub(super) const AFTER_ALL: u64 = u64::MAX;
 
-/// Works until there are no more batches, or nobody takes what comes of them.
-pub(super) fn work(
-    config: &Config,
-    number: usize,
-    sources: usize,
-    batches: &Receiver<Batch>,
-    results: &Sender<Message>,
-    spare: &Sender<Batch>,
-) {
-    let mut worker = Worker::new(config, number, sources);
-    let mut merge = Merge::new(sources);
-    for batch in batches {
-        merge.add(batch);
-        while let Some(step) = merge.next() {
-            match step {
-                Step::Segments { source, count } => {
-                    for (packet, segment) in merge.segments(source, count) {
-                        worker.segment(source, packet, &segment);
-                    }
-                }
-                Step::Done(mut batch) => {
-                    worker.quic(&batch);
-                    worker.pass_time(batch.source, &merge);
-                    if results.send(Message::Outcome(worker.outcome(&batch))).is_err() {
-                        return;
-                    }
-                    batch.clear();
-                    // Where there are enough, it is not needed.
-                    let _ = spare.try_send(batch);
-                }
-            }
-        }
-    }
-}
-
-struct Worker {
+/// What a worker works with.
+pub(super) struct Worker {
     number: usize,
     table: FlowTable<Http<S3Reader>>,
     quic: QuicTable,
@@ -60,12 +26,13 @@ struct Worker {
 }
 
 impl Worker {
-    fn new(config: &Config, number: usize, sources: usize) -> Self {
+    /// `hasher` is what the flows of batches are hashed by.
+    pub(super) fn new(config: &Config, number: usize, sources: usize, hasher: RandomState) -> Self {
         let limits = config.flow.shared_among(config.workers);
         let http = Http::new(S3Reader::new(&config.s3), config.http);
         Self {
             number,
-            table: FlowTable::new(http, limits),
+            table: FlowTable::with_hasher(http, limits, hasher),
             quic: QuicTable::new(limits),
             dedup: config.dedup_segments.map(|max| Dedup::new(max.div_ceil(config.workers.max(1)))),
             observations: (0..sources).map(|_| Sums::default()).collect(),
@@ -73,12 +40,44 @@ impl Worker {
         }
     }
 
-    fn segment(&mut self, source: usize, packet: u64, segment: &Segment<'_>) {
+    /// Works until there are no more batches, or nobody takes what comes of them.
+    pub(super) fn work(
+        mut self,
+        batches: &Receiver<Batch>,
+        results: &Sender<Message>,
+        spare: &Sender<Batch>,
+    ) {
+        let mut merge = Merge::new(self.observations.len());
+        for batch in batches {
+            merge.add(batch);
+            while let Some(step) = merge.next() {
+                match step {
+                    Step::Segments { source, count } => {
+                        for numbered in merge.segments(source, count) {
+                            self.segment(source, &numbered);
+                        }
+                    }
+                    Step::Done(mut batch) => {
+                        self.quic(&batch);
+                        self.pass_time(batch.source, &merge);
+                        if results.send(Message::Outcome(self.outcome(&batch))).is_err() {
+                            return;
+                        }
+                        batch.clear();
+                        // Where there are enough, it is not needed.
+                        let _ = spare.try_send(batch);
+                    }
+                }
+            }
+        }
+    }
+
+    fn segment(&mut self, source: usize, Numbered { packet, hash, segment }: &Numbered<'_>) {
         if self.dedup.as_mut().is_some_and(|dedup| dedup.is_copy(segment)) {
             return;
         }
-        self.table.segment(segment);
-        self.drain(source, packet);
+        self.table.segment_hashed(*hash, segment);
+        self.drain(source, *packet);
     }
 
     fn quic(&mut self, batch: &Batch) {
