@@ -38,6 +38,8 @@ pub(super) struct Batch {
     pub(super) now: Timestamp,
     /// Whether it is the last of its source.
     pub(super) last: bool,
+    /// What is known of all workers' batches of its number, in one of them.
+    pub(super) dealt: Option<Dealt>,
 }
 
 /// A segment of a batch.
@@ -173,6 +175,7 @@ impl Batch {
         self.blocks.clear();
         self.payload.clear();
         self.quic.clear();
+        self.dealt = None;
     }
 
     /// How many segments it holds.
@@ -219,6 +222,7 @@ impl Batch {
 #[derive(Debug)]
 pub(super) enum Message {
     Outcome(Outcome),
+    /// What no worker had room for.
     Dealt(Dealt),
     Problem(CaptureError),
 }
@@ -229,6 +233,8 @@ pub(super) struct Outcome {
     pub(super) source: usize,
     pub(super) batch: u64,
     pub(super) worker: usize,
+    /// What came [with it](Batch::dealt).
+    pub(super) dealt: Option<Dealt>,
     /// In the order of packets.
     pub(super) observations: Vec<Observed>,
     /// What it left out as copies, since its beginning.

@@ -143,29 +143,42 @@ impl Dealer {
     fn close(&mut self, source: &mut impl PacketSource, last: bool) -> Result<(), SendError<()>> {
         let gone = SendError(());
         let mut sent = 0;
-        let (mut dropped, mut dropped_quic) = (0, 0);
-        for (open, worker) in self.open.iter_mut().zip(&self.table.workers) {
+        for worker in (0..self.open.len()).rev() {
             let empty = self.table.spare.try_recv().unwrap_or_default();
-            let mut batch = std::mem::replace(open, empty);
+            let mut batch = std::mem::replace(&mut self.open[worker], empty);
             (batch.source, batch.number) = (self.source, self.number);
             (batch.now, batch.last) = (self.now, last);
+            // What is known of all of them goes with the last, so that nobody is woken for it alone.
+            batch.dealt = (worker == 0).then(|| self.dealt(source, sent + 1));
             if self.table.pace != Pace::Live || last {
-                worker.send(batch).map_err(|_| gone)?;
+                self.table.workers[worker].send(batch).map_err(|_| gone)?;
                 sent += 1;
                 continue;
             }
-            match worker.try_send(batch) {
+            match self.table.workers[worker].try_send(batch) {
                 Ok(()) => sent += 1,
                 Err(TrySendError::Full(batch)) => {
-                    dropped += batch.len();
-                    dropped_quic += batch.quic.len() as u64;
+                    self.decoder.dropped(batch.len());
+                    self.decoder.dropped_quic(batch.quic.len() as u64);
+                    if worker == 0 {
+                        let dealt = Message::Dealt(self.dealt(source, sent));
+                        self.table.results.send(dealt).map_err(|_| gone)?;
+                    }
                 }
                 Err(TrySendError::Disconnected(_)) => return Err(gone),
             }
         }
-        self.decoder.dropped(dropped);
-        self.decoder.dropped_quic(dropped_quic);
-        let dealt = Dealt {
+        self.number += 1;
+        self.batch_packets = 0;
+        self.batch_bytes = 0;
+        self.block = None;
+        self.opened = Instant::now();
+        Ok(())
+    }
+
+    /// What is known when the open batches, `sent` of them, are closed.
+    fn dealt(&self, source: &mut impl PacketSource, sent: usize) -> Dealt {
+        Dealt {
             source: self.source,
             batch: self.number,
             sent,
@@ -174,13 +187,6 @@ impl Dealer {
             fragments: self.decoder.fragments(),
             drops: source.drops(),
             period: self.period,
-        };
-        self.table.results.send(Message::Dealt(dealt)).map_err(|_| gone)?;
-        self.number += 1;
-        self.batch_packets = 0;
-        self.batch_bytes = 0;
-        self.block = None;
-        self.opened = Instant::now();
-        Ok(())
+        }
     }
 }

@@ -40,6 +40,7 @@ pub(super) fn gather<E>(
                 books.workers[outcome.worker] = (outcome.flow, outcome.http, outcome.dedup);
                 let gathered = incomplete[outcome.source].entry(outcome.batch).or_default();
                 let source = outcome.source;
+                gathered.dealt = gathered.dealt.or(outcome.dealt);
                 gathered.outcomes.push(outcome);
                 source
             }

@@ -110,6 +110,7 @@ impl Worker {
             source: batch.source,
             batch: batch.number,
             worker: self.number,
+            dealt: batch.dealt,
             observations: self.observations[batch.source].take(),
             dedup: self.dedup.as_ref().map(Dedup::counts).unwrap_or_default(),
             flow: flow::Counts { quic: self.quic.counts(), ..self.table.counts() },
