@@ -1,6 +1,5 @@
 //! Blocks of a capture file, shared by its reader and by those who look at packets in them.
 
-use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -30,7 +29,7 @@ impl Block {
 /// Blocks that were filled before, to be filled again once nobody looks at them: so the few that
 /// are needed stay in the processor's cache.
 #[derive(Debug, Default)]
-pub(super) struct Pool(VecDeque<Block>);
+pub(super) struct Pool(Vec<Block>);
 
 impl Pool {
     /// A block of at least `size` bytes that nobody else looks at, filled by `fill`, which says how
@@ -48,23 +47,18 @@ impl Pool {
         Ok((Block(Arc::new(bytes)), filled))
     }
 
-    /// The first that was given back, if nobody looks at it: those that were given away first come
-    /// back first.
+    /// The latest that was given back of those that nobody looks at: it was used last, and the fewer take
+    /// turns, the more of them stays in the processor's cache.
     fn take_free(&mut self) -> Option<Vec<u8>> {
-        match Arc::try_unwrap(self.0.pop_front()?.0) {
-            Ok(bytes) => Some(bytes),
-            Err(used) => {
-                self.0.push_front(Block(used));
-                None
-            }
-        }
+        let free = self.0.iter().rposition(|block| Arc::strong_count(&block.0) == 1)?;
+        Arc::into_inner(self.0.remove(free).0)
     }
 
     /// Takes a block back, which others may still look at; not one of more than `size` bytes, as few
     /// files need.
     pub(super) fn give_back(&mut self, block: Block, size: usize) {
         if block.0.len() <= size {
-            self.0.push_back(block);
+            self.0.push(block);
         }
     }
 }
@@ -90,17 +84,18 @@ mod tests {
     #[test]
     fn a_block_is_filled_again_only_when_nobody_looks_at_it() {
         let mut pool = Pool::default();
-        let first = fill(&mut pool, 8);
-        let seen = first.clone();
-        pool.give_back(first, 8);
-        let second = fill(&mut pool, 8);
-        assert!(!second.is(&seen));
-        pool.give_back(second, 8);
-        let address = seen.bytes().as_ptr();
+        let address = |block: &Block| block.bytes().as_ptr();
+        let blocks = [8, 8, 8].map(|size| fill(&mut pool, size));
+        let [first, second, third] = blocks.each_ref().map(address);
+        let seen = blocks.last().cloned();
+        blocks.into_iter().for_each(|block| pool.give_back(block, 8));
+        // The latest but for the one that is seen, and then that.
+        let (again, other) = (fill(&mut pool, 8), fill(&mut pool, 8));
+        assert_eq!([&again, &other].map(address), [second, first]);
         drop(seen);
-        let again = fill(&mut pool, 8);
-        assert_eq!(again.bytes().as_ptr(), address);
+        let last = fill(&mut pool, 8);
+        assert_eq!(address(&last), third);
         pool.give_back(again, 7);
-        assert_eq!(pool.0.len(), 1, "one that is too large is not kept");
+        assert_eq!(pool.0.len(), 0, "one that is too large is not kept");
     }
 }
