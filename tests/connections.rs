@@ -203,6 +203,30 @@ fn what_may_be_a_body_or_the_next_request_is_neither() {
 }
 
 #[test]
+fn what_is_left_of_a_method_behind_a_loss_is_no_method() {
+    let rest = get("/false").replace("GET", "ELETE");
+    let joined = Script::joined().c(&rest).s(ok("1", "")).c(get("/2")).s(ok("2", ""));
+    assert_eq!(joined.hear(), ["- 1(0)", "/2(0) 2(0)"]);
+    let alone = |method: &str| {
+        let (lost, rest) = method.split_once('|').expect("cut");
+        let script = Script::opened().c(get("/1")).lose().s(ok("1", "")).lose().c(lost);
+        let script = script.c(get("/2").replace("GET", rest)).lose().s(ok("2", ""));
+        script.c(get("/3")).hear()
+    };
+    for method in ["HE|AD", "P|UT", "DELE|TE", "PROP|PATCH", "UN|LOCK"] {
+        assert_eq!(alone(method), ["/1(0) -", "/3(0) -"], "{method}");
+    }
+    assert_eq!(alone("x|GET"), ["/1(0) -", "/2(0) -", "/3(0) -"]);
+}
+
+#[test]
+fn a_method_that_may_be_what_is_left_of_another_is_read_where_it_takes_a_turn() {
+    let patch = get("/2").replace("GET", "PATCH");
+    let script = Script::opened().c(get("/1")).lose().c(get("/x")).s(ok("1", ""));
+    assert_eq!(script.c(patch).s(ok("2", "")).hear()[1..], ["/2(0) 2(0)"]);
+}
+
+#[test]
 fn one_side_only() {
     let script = Script::opened().c(get("/1")).s(ok("1", "abc")).c(get("/2")).s(ok("2", ""));
     assert_eq!(script.hear_one_side(true), ["/1(0) -", "/2(0) -"]);

@@ -3,7 +3,8 @@
 use super::Reader;
 use super::body::Body;
 use super::half::{Otherwise, State, Why};
-use super::head::{self, Guess, Kind};
+use super::head::{self, Guess};
+use super::method::Methods;
 use super::parse::{Text, Unreadable};
 use super::session::{Cursor, Session, Turned};
 use crate::flow::Turn;
@@ -191,8 +192,11 @@ impl<R: Reader> Session<'_, R> {
 /// Whether a head that was begun on its first bytes alone, which may have been few, is one by all
 /// that there are now: else it would depend on how segments are cut what is taken for a message.
 fn still_opens(otherwise: Otherwise, bytes: &[u8]) -> bool {
-    let asks = otherwise != Otherwise::StillLost { asks: false };
+    let asks = match otherwise {
+        Otherwise::StillLost { asks } => asks,
+        _ => Some(Methods::Known),
+    };
     !otherwise.is_doubted()
-        || (asks && head::may_open(Kind::Request, bytes))
-        || head::may_open(Kind::Response, bytes)
+        || asks.is_some_and(|methods| head::may_ask(methods, bytes))
+        || head::may_answer(bytes)
 }

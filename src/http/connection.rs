@@ -5,6 +5,7 @@ use super::body::{Body, Stop};
 use super::half::{Half, Otherwise, Start, State, Why};
 use super::head::{self, Guess, Kind};
 use super::pairing::{Pending, Serial};
+use super::relock::methods;
 use super::resting;
 use super::session::{Connection, Cursor, Http, Session};
 use super::tls::{self, Hello};
@@ -210,8 +211,8 @@ impl<R: Reader> Session<'_, R> {
 
     fn while_lost(&mut self, cursor: &mut Cursor, rest: &[u8]) -> usize {
         if self.may_relock(cursor, rest) {
+            let asks = (!self.follows_interim(cursor)).then_some(methods(cursor));
             cursor.turn = Turn::Continues;
-            let asks = !self.follows_interim(cursor);
             self.half().begin(cursor.start, Otherwise::StillLost { asks });
             return 0;
         }

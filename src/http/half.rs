@@ -1,6 +1,7 @@
 //! One direction of a connection: where in the message framing it stands.
 
 use super::body::Body;
+use super::method::Methods;
 use super::pairing::Serial;
 use super::session::Turned;
 use crate::net::{Position, Timestamp};
@@ -42,8 +43,8 @@ pub(super) enum Otherwise {
     Instead,
     /// Bytes of a direction that is lost anyway.
     StillLost {
-        /// Whether they may be a request: not where the body of one may go on.
-        asks: bool,
+        /// By which methods they may be a request: none where the body of one may go on.
+        asks: Option<Methods>,
     },
     /// Bytes of a body that ends with its direction.
     Content(Serial),

@@ -3,6 +3,8 @@
 //! Takes the bytes at a message boundary. Gives what they look like, and the length of the head.
 //! Promises that searching for its end costs each byte once however the head was cut.
 
+use super::method::Methods;
+
 /// Which kind of start-line to expect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -86,24 +88,15 @@ pub(super) fn is_token(byte: u8) -> bool {
 
 /// Whether bytes could be the beginning of a request that continues a lost direction: stricter
 /// than [`guess`], since there a wrong start would invent an exchange.
-pub(super) fn may_open(kind: Kind, bytes: &[u8]) -> bool {
-    match kind {
-        Kind::Response => {
-            let n = bytes.len().min(7);
-            n > 0 && bytes[..n] == b"HTTP/1."[..n]
-        }
-        Kind::Request => {
-            let token = bytes.iter().take_while(|b| b.is_ascii_uppercase() || **b == b'-').count();
-            match bytes.get(token..) {
-                Some([]) => (1..=MAX_METHOD).contains(&token),
-                Some([b' ']) => (3..=MAX_METHOD).contains(&token),
-                Some([b' ', next, ..]) => {
-                    (3..=MAX_METHOD).contains(&token) && next.is_ascii_graphic()
-                }
-                _ => false,
-            }
-        }
-    }
+pub(super) fn may_ask(methods: Methods, bytes: &[u8]) -> bool {
+    let target = bytes.iter().position(|b| *b == b' ').and_then(|space| bytes.get(space + 1));
+    methods.may_begin(bytes) && target.is_none_or(u8::is_ascii_graphic)
+}
+
+/// The same of a response.
+pub(super) fn may_answer(bytes: &[u8]) -> bool {
+    let n = bytes.len().min(7);
+    n > 0 && bytes[..n] == b"HTTP/1."[..n]
 }
 
 /// Empty lines before a start-line are ignored (RFC 9112 §2.2).

@@ -15,6 +15,7 @@ mod faulty;
 mod half;
 mod head;
 mod message;
+mod method;
 mod pairing;
 mod parse;
 mod relock;

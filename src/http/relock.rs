@@ -5,6 +5,7 @@ use super::Reader;
 use super::body::Body;
 use super::half::Otherwise;
 use super::head::{self, Kind};
+use super::method::Methods;
 use super::pairing::Serial;
 use super::session::{Cursor, Session, place};
 use crate::flow::Turn;
@@ -13,6 +14,12 @@ use crate::net::Position;
 /// An interim response is at most this long, in bytes: what is longer and could not be read was
 /// a final one. (Servers send `100 Continue` without fields, or with a date and a name.)
 const MAX_INTERIM: u64 = 200;
+
+/// Which methods a request may begin with here: where nothing proves that its sender begins one, what
+/// is left of a method could be another.
+pub(super) fn methods(cursor: &Cursor) -> Methods {
+    if cursor.turn == Turn::Opens { Methods::Known } else { Methods::Whole }
+}
 
 impl<R: Reader> Session<'_, R> {
     /// Whether a lost direction may find its place here. Where the other direction is seen, only
@@ -28,8 +35,8 @@ impl<R: Reader> Session<'_, R> {
     }
 
     fn may_open_message(&self, cursor: &Cursor, bytes: &[u8]) -> bool {
-        let request = || head::may_open(Kind::Request, bytes) && !self.follows_interim(cursor);
-        let response = || head::may_open(Kind::Response, bytes);
+        let request = || head::may_ask(methods(cursor), bytes) && !self.follows_interim(cursor);
+        let response = || head::may_answer(bytes);
         match self.kind() {
             Some(Kind::Request) => request(),
             Some(Kind::Response) => response(),
@@ -81,7 +88,7 @@ impl<R: Reader> Session<'_, R> {
         let opens = match self.kind() {
             // Its client was not told to go on: it was told the end, and a part of that is missing.
             Some(Kind::Request) if self.connection.pending.progress(of).0 => {
-                head::may_open(Kind::Request, rest)
+                head::may_ask(methods(cursor), rest)
             }
             _ => self.may_open_message(cursor, rest),
         };
