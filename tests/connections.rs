@@ -622,6 +622,78 @@ fn other_protocols_are_no_http() {
     }
 }
 
+/// Headers of the PROXY protocol, versions 1 and 2.
+fn proxy_headers() -> [Vec<u8>; 4] {
+    let binary = |rest: &[u8]| [b"\r\n\r\n\0\r\nQUIT\n", rest].concat();
+    [
+        b"PROXY TCP4 198.51.100.7 192.0.2.2 56324 80\r\n".to_vec(),
+        b"PROXY UNKNOWN\r\n".to_vec(),
+        binary(b"\x20\0\0\0"),
+        binary(
+            b"\x21\x11\0\x1c\xc6\x33\x64\x07\xc0\0\x02\x02\xdc\x04\0\x50\x04\0\x0dGET / HTTP/1.",
+        ),
+    ]
+}
+
+#[test]
+fn a_header_of_the_proxy_protocol_is_passed_over_wherever_it_is_cut() {
+    let heard = ["/1(3) 1(0)", "/2(0) 2(0)"];
+    for header in proxy_headers() {
+        let more = [&header[..], put("/1", 3, "").as_bytes(), b"abc"].concat();
+        let end =
+            |script: Script| script.s(ok("1", "")).c(get("/2")).s(ok("2", "")).c_fin().s_fin();
+        for cut in 0..more.len() {
+            let (first, second) = more.split_at(cut);
+            let script = end(Script::opened().c(first).c(second));
+            assert_eq!(script.hear(), heard, "{} at {cut}", header.escape_ascii());
+        }
+        let single = more.iter().fold(Script::opened(), |script, byte| script.c([*byte]));
+        assert_eq!(end(single).hear(), heard, "{}", header.escape_ascii());
+    }
+}
+
+#[test]
+fn a_header_of_the_proxy_protocol_is_none_but_where_a_connection_begins() {
+    for header in proxy_headers() {
+        let hear = |script: Script| script.s(ok("2", "")).c(get("/3")).s(ok("3", "")).hear();
+        let twice = [&header[..], &header, get("/2").as_bytes()].concat();
+        let heard = hear(Script::opened().c(&twice));
+        assert!(!heard.iter().any(|heard| heard.starts_with("/2")), "twice: {heard:?}");
+        let later = [&header[..], get("/2").as_bytes()].concat();
+        let heard = hear(Script::opened().c(get("/1")).s(ok("1", "")).c(&later));
+        assert_eq!(heard[0], "/1(0) 1(0)");
+        assert!(!heard.iter().any(|heard| heard.starts_with("/2")), "later: {heard:?}");
+        let heard = hear(Script::joined().c(&later));
+        assert!(!heard.iter().any(|heard| heard.starts_with("/2")), "joined: {heard:?}");
+    }
+}
+
+#[test]
+fn what_is_missing_of_a_header_of_the_proxy_protocol_is_known_where_its_length_is() {
+    let [.., header] = proxy_headers();
+    for from in 16..header.len() {
+        for to in from..=header.len() {
+            let script = Script::opened().c(&header[..from]).lose().c(&header[from..to]);
+            let script = script.c([&header[to..], get("/1").as_bytes()].concat());
+            let script = script.s(ok("1", "")).c(get("/2")).s(ok("2", ""));
+            assert_eq!(script.hear(), ["/1(0) 1(0)", "/2(0) 2(0)"], "{from}..{to}");
+        }
+    }
+}
+
+#[test]
+fn a_request_that_begins_like_a_header_of_the_proxy_protocol_is_one() {
+    for method in ["PROXY", "PROPFIND", "PROX", "P", "\r\nPUT", "\r\n\r\nGET"] {
+        for target in ["/1", "UNKNOWN"] {
+            let head = get(target).replace("GET", method);
+            for cut in 0..head.len() {
+                let script = Script::opened().c(&head[..cut]).c(&head[cut..]).s(ok("1", ""));
+                assert_eq!(script.hear(), [format!("{target}(0) 1(0)")], "{head} at {cut}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_head_cut_into_single_bytes() {
     let mut script = Script::opened();

@@ -93,7 +93,7 @@ impl<R: Reader> Session<'_, R> {
     }
 
     /// Whether a head of so many bytes is longer than any that is read.
-    fn is_too_long(&mut self, bytes: usize) -> bool {
+    pub(super) fn is_too_long(&mut self, bytes: usize) -> bool {
         let too_long = bytes > self.http.limits.max_head_bytes;
         self.http.counts.heads_too_long += u64::from(too_long);
         too_long

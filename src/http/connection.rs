@@ -136,12 +136,19 @@ impl<R: Reader> Session<'_, R> {
             let taken = match self.half().state {
                 State::Fresh => {
                     if cursor.starts_stream {
-                        self.half().state = State::Boundary;
+                        self.half().state = State::Preface;
                     } else {
                         self.join(cursor.start.position);
                     }
                     continue;
                 }
+                State::Preface => self.preface(cursor, rest),
+                State::Proxied(0) => {
+                    cursor.starts_stream = true;
+                    self.half().state = State::Boundary;
+                    continue;
+                }
+                State::Proxied(left) => self.proxied(left, rest.len()),
                 State::Tunnel => {
                     match head::guess(rest) {
                         Guess::Tls => self.half().greet(&[]),
@@ -285,8 +292,12 @@ impl<R: Reader> Session<'_, R> {
     fn gap(&mut self, n: u64, position: Position) {
         self.goes_on();
         self.half().gap_end = Some(position.plus(n));
+        self.settle_preface();
         let state = self.half().state;
         match state {
+            State::Proxied(left) if left as u64 >= n => {
+                self.half().state = State::Proxied(left - n as usize);
+            }
             State::Closed(_) | State::Tunnel | State::Lost => {}
             State::Hello | State::Head(_) => self.give_up_head(),
             State::Body { body, of, doubtful } if !doubtful || self.must_come(of) => {
@@ -299,12 +310,16 @@ impl<R: Reader> Session<'_, R> {
                     *doubtful = true;
                 }
             }
-            State::Fresh | State::Boundary | State::Body { .. } => self.lose(position),
+            State::Proxied(left) => self.lose(position.plus(left as u64)),
+            State::Fresh | State::Preface | State::Boundary | State::Body { .. } => {
+                self.lose(position);
+            }
         }
     }
 
     /// Gives up the head that is being collected, if one is.
     fn give_up_head(&mut self) {
+        self.settle_preface();
         let half = self.half();
         half.turned = None;
         let (state, start) = (half.state, half.start.position);

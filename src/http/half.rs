@@ -11,6 +11,11 @@ use crate::net::{Position, Timestamp};
 pub(super) enum State {
     /// Nothing was seen of it.
     Fresh,
+    /// At its first bytes, which may be the header of the PROXY protocol.
+    Preface,
+    /// Within such a header, of which so many bytes are to come; with none, at the first bytes that it
+    /// stands before, or where there is none.
+    Proxied(usize),
     /// At a message boundary.
     Boundary,
     /// Inside a head.

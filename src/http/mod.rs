@@ -18,6 +18,8 @@ mod message;
 mod method;
 mod pairing;
 mod parse;
+mod preface;
+mod proxy;
 mod relock;
 mod resting;
 mod session;

@@ -8,8 +8,9 @@ use crate::flow::{Folding, Unfolding};
 use crate::net::{Direction, Tunnel, TunnelKind};
 
 /// Where a direction that rests may stand.
-const STATES: [State; 7] = [
+const STATES: [State; 8] = [
     State::Fresh,
+    State::Proxied(0),
     State::Boundary,
     State::Lost,
     State::Tunnel,

@@ -210,6 +210,7 @@ impl<R: Reader> Session<'_, R> {
 
     /// This direction has come to its end.
     pub(super) fn finish(&mut self) {
+        self.settle_preface();
         match self.half().state {
             State::Head(otherwise) => {
                 let held = std::mem::take(&mut self.half().partial);
