@@ -4,7 +4,7 @@ use super::{Flow, WINDOW};
 use crate::decode::{Flags, Segment};
 use crate::flow::Counts;
 use crate::flow::stream::Holdings;
-use crate::net::{Direction, FlowKey, Seq, Timestamp};
+use crate::net::{Direction, FlowKey, Position, Seq, Timestamp};
 
 /// A segment that does not fit, kept until the next one tells whether it begins another
 /// connection.
@@ -50,12 +50,14 @@ impl<T> Flow<T> {
             if answers {
                 return true;
             }
+            // A SYN that comes late is right before what was given.
+            let is_before = |place: Position| (0..1 << 16).contains(&place.seq().minus(begins));
             let same = match (stream.first, stream.next) {
                 (Some(first), _) => first.seq() == begins,
-                // Of a connection that is over, nothing begins.
-                (None, None) => self.ended_at.is_none(),
-                // Mid-connection so far: a SYN that comes late is right before what was given.
-                (None, Some(next)) => (0..1 << 16).contains(&next.seq().minus(begins)),
+                // Of a connection that is over, nothing begins. Of which nothing was seen yet: it is
+                // right before what was acknowledged first, and nothing else moved `near`.
+                (None, None) => self.ended_at.is_none() && stream.near.is_none_or(is_before),
+                (None, Some(next)) => is_before(next),
             };
             if same {
                 return false;
