@@ -255,6 +255,32 @@ fn head_has_no_body_whatever_its_answer_says() {
 }
 
 #[test]
+fn what_follows_leave_to_go_on_with_an_unseen_request_is_no_request() {
+    // Of the request that was told to go on nothing was captured, nor of the answer before it.
+    for leave in ["HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 102 Processing\r\n\r\n"] {
+        let script = Script::opened().c(get("/1")).lose().s(ok("1", ""));
+        let script = script.lose().c(put("/2", 90, "Expect: 100-continue\r\n")).s(leave);
+        let script = script.c(get("/false")).c(get("/false")).c(get("/false")).s(ok("2", ""));
+        let heard = script.c(get("/3")).s(ok("3", "")).hear();
+        assert_eq!(heard, ["/1(0) -", "- 2(0)", "/3(0) 3(0)"], "{leave}");
+    }
+}
+
+#[test]
+fn what_is_missing_and_as_long_as_a_body_that_may_not_have_come_is_not_taken_for_it() {
+    // Its refusal was captured in part; the next request is missing, and its body looks like one.
+    let next = put("/2", 30, "");
+    let refusal = ok("no", "");
+    let (head, rest) = refusal.split_at(200);
+    let expect = "Expect: 100-continue\r\n";
+    let script = Script::opened().c(put("/1", next.len(), expect)).s(head).lose().s(rest);
+    let script = script.lose().c(&next).c(get("/false")).s(ok("2", ""));
+    let heard = script.c(get("/3")).s(ok("3", "")).hear();
+    assert!(!heard.iter().any(|heard| heard.contains("false")), "{heard:?}");
+    assert_eq!(heard.last().map(String::as_str), Some("/3(0) 3(0)"));
+}
+
+#[test]
 fn expect_continue_in_all_its_endings() {
     let expect = "Expect: 100-continue\r\n";
     let refused = "HTTP/1.1 403 Forbidden\r\nX-Id: no\r\nContent-Length: 2\r\n\r\nno";

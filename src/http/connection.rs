@@ -21,6 +21,7 @@ impl<R: Reader> Consumer for Http<R> {
             client: None,
             pending: Pending::default(),
             interim: None,
+            unproven_interim: None,
             blind_counted: false,
             server_name: None,
             tunnel,
@@ -218,7 +219,8 @@ impl<R: Reader> Session<'_, R> {
 
     fn while_lost(&mut self, cursor: &mut Cursor, rest: &[u8]) -> usize {
         if self.may_relock(cursor, rest) {
-            let asks = (!self.follows_interim(cursor)).then_some(methods(cursor));
+            let goes_on = self.follows_interim(cursor) || self.follows_unproven(cursor);
+            let asks = (!goes_on).then_some(methods(cursor));
             cursor.turn = Turn::Continues;
             self.half().begin(cursor.start, Otherwise::StillLost { asks });
             return 0;
@@ -230,6 +232,7 @@ impl<R: Reader> Session<'_, R> {
             self.half().greet(&[]);
             return 0;
         }
+        self.note_interim(cursor, rest);
         self.pass_lost(rest.len() as u64);
         rest.len()
     }
@@ -306,8 +309,11 @@ impl<R: Reader> Session<'_, R> {
             State::Body { body, of, .. } if self.may_come(of) => {
                 self.connection.pending.request_doubted(of);
                 self.skip_body(body, of, n, position);
-                if let State::Body { doubtful, .. } = &mut self.half().state {
-                    *doubtful = true;
+                match &mut self.half().state {
+                    State::Body { doubtful, .. } => *doubtful = true,
+                    // As long as the body, and may be other requests all the same.
+                    State::Boundary => self.lose(position),
+                    _ => {}
                 }
             }
             State::Proxied(left) => self.lose(position.plus(left as u64)),

@@ -99,6 +99,11 @@ pub(super) fn may_answer(bytes: &[u8]) -> bool {
     n > 0 && bytes[..n] == b"HTTP/1."[..n]
 }
 
+/// Whether bytes look like an interim response (RFC 9110 §15.2).
+pub(super) fn looks_interim(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"HTTP/1.1 1")
+}
+
 /// Empty lines before a start-line are ignored (RFC 9112 §2.2).
 pub(super) fn skip_empty_lines(bytes: &[u8]) -> &[u8] {
     let n = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();

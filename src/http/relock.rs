@@ -21,6 +21,13 @@ pub(super) fn methods(cursor: &Cursor) -> Methods {
     if cursor.turn == Turn::Opens { Methods::Known } else { Methods::Whole }
 }
 
+/// Whether a sender had received so little since an interim response began that it can have been no
+/// more than that.
+fn follows(interim: Option<Position>, cursor: &Cursor) -> bool {
+    let since = interim.zip(cursor.start.ack).map_or(0, |(interim, ack)| ack.since(interim));
+    (1..=MAX_INTERIM).contains(&since)
+}
+
 impl<R: Reader> Session<'_, R> {
     /// Whether a lost direction may find its place here. Where the other direction is seen, only
     /// where the numbers prove a turn: a body could hold the text of a message. Where the
@@ -31,7 +38,11 @@ impl<R: Reader> Session<'_, R> {
         let joined_here = half.hole == Some(cursor.start.position);
         let proof_is_due = other.seen && !joined_here;
         let enough = if proof_is_due { Turn::Opens } else { Turn::Possible };
-        cursor.turn >= enough && self.may_open_message(cursor, bytes)
+        cursor.turn >= enough
+            && match self.follows_unproven(cursor) {
+                true => self.kind() != Some(Kind::Request) && head::may_answer(bytes),
+                false => self.may_open_message(cursor, bytes),
+            }
     }
 
     fn may_open_message(&self, cursor: &Cursor, bytes: &[u8]) -> bool {
@@ -48,12 +59,22 @@ impl<R: Reader> Session<'_, R> {
     /// request that it was told to go on with (or may have been told, where so little is missing
     /// that it can have been an interim response).
     pub(super) fn follows_interim(&self, cursor: &Cursor) -> bool {
-        let since_interim = match (self.connection.interim, cursor.start.ack) {
-            (Some(interim), Some(ack)) => ack.since(interim),
-            _ => 0,
-        };
-        (1..=MAX_INTERIM).contains(&since_interim)
+        follows(self.connection.interim, cursor)
             || self.unseen_answer(cursor).is_some_and(|n| (1..=MAX_INTERIM).contains(&n))
+    }
+
+    /// Whether it may be that, of a request that was not captured.
+    pub(super) fn follows_unproven(&self, cursor: &Cursor) -> bool {
+        follows(self.connection.unproven_interim, cursor)
+    }
+
+    /// Notes what may be an interim response, though nothing proves that a message begins here: what the
+    /// client sends then, told to go on, is no request for that matter.
+    pub(super) fn note_interim(&mut self, cursor: &Cursor, bytes: &[u8]) {
+        let is_first = cursor.turn != Turn::Continues;
+        if is_first && self.kind() != Some(Kind::Request) && head::looks_interim(bytes) {
+            self.connection.unproven_interim = Some(cursor.start.position);
+        }
     }
 
     /// How many bytes of answers came since the client last spoke, where some of them were not

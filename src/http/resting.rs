@@ -21,8 +21,17 @@ const STATES: [State; 8] = [
 
 /// Folds up all that there is of a connection, if it rests and that can be written down.
 pub(super) fn fold<R: Reader>(connection: &Connection<R>, to: &mut Folding) -> bool {
-    let Connection { halves, client, pending, interim, tunnel, server_name, memory, .. } =
-        connection;
+    let Connection {
+        halves,
+        client,
+        pending,
+        interim,
+        unproven_interim,
+        tunnel,
+        server_name,
+        memory,
+        ..
+    } = connection;
     if !pending.rests() || !halves.iter().all(|half| half.partial.is_empty()) {
         return false;
     }
@@ -35,6 +44,7 @@ pub(super) fn fold<R: Reader>(connection: &Connection<R>, to: &mut Folding) -> b
     }
     pending.fold(to);
     to.place(Direction::Up, *interim);
+    to.place(Direction::Up, *unproven_interim);
     if let Some(Tunnel { kind, id }) = tunnel {
         to.number(*kind as u64);
         to.flags([id.is_some()]);
@@ -54,6 +64,7 @@ pub(super) fn unfold<R: Reader>(reader: &mut R, from: &mut Unfolding<'_>) -> Con
         blind_counted,
         pending: Pending::unfold(from),
         interim: from.place(Direction::Up),
+        unproven_interim: from.place(Direction::Up),
         tunnel: if is_tunnelled { unfold_tunnel(from) } else { None },
         server_name: from.text().map(Into::into),
         memory: reader.unfold(from),

@@ -50,6 +50,8 @@ pub struct Connection<R: Reader> {
     pub(super) pending: Pending<R::Request, R::Response>,
     /// Where the last interim response began, as far as could be seen.
     pub(super) interim: Option<Position>,
+    /// Where something began that looked like one while the place of the answers was lost.
+    pub(super) unproven_interim: Option<Position>,
     pub(super) blind_counted: bool,
     /// What its first packet was wrapped in.
     pub(super) tunnel: Option<Tunnel>,
