@@ -39,7 +39,7 @@ pub(super) struct Batch {
     /// Whether it is the last of its source.
     pub(super) last: bool,
     /// What is known of all workers' batches of its number, in one of them.
-    pub(super) dealt: Option<Dealt>,
+    pub(super) dealt: Option<Box<Dealt>>,
 }
 
 /// A segment of a batch.
@@ -221,7 +221,7 @@ impl Batch {
 /// What reaches the calling thread.
 #[derive(Debug)]
 pub(super) enum Message {
-    Outcome(Outcome),
+    Outcome(Box<Outcome>),
     /// What no worker had room for.
     Dealt(Dealt),
     Problem(CaptureError),
@@ -234,7 +234,7 @@ pub(super) struct Outcome {
     pub(super) batch: u64,
     pub(super) worker: usize,
     /// What came [with it](Batch::dealt).
-    pub(super) dealt: Option<Dealt>,
+    pub(super) dealt: Option<Box<Dealt>>,
     /// In the order of packets.
     pub(super) observations: Vec<Observed>,
     /// What it left out as copies, since its beginning.

@@ -149,7 +149,7 @@ impl Dealer {
             (batch.source, batch.number) = (self.source, self.number);
             (batch.now, batch.last) = (self.now, last);
             // What is known of all of them goes with the last, so that nobody is woken for it alone.
-            batch.dealt = (worker == 0).then(|| self.dealt(source, sent + 1));
+            batch.dealt = (worker == 0).then(|| Box::new(self.dealt(source, sent + 1)));
             if self.table.pace != Pace::Live || last {
                 self.table.workers[worker].send(batch).map_err(|_| gone)?;
                 sent += 1;

@@ -36,12 +36,12 @@ pub(super) fn gather<E>(
                 incomplete[source].entry(dealt.batch).or_default().dealt = Some(dealt);
                 source
             }
-            Message::Outcome(outcome) => {
+            Message::Outcome(mut outcome) => {
                 books.workers[outcome.worker] = (outcome.flow, outcome.http, outcome.dedup);
                 let gathered = incomplete[outcome.source].entry(outcome.batch).or_default();
                 let source = outcome.source;
-                gathered.dealt = gathered.dealt.or(outcome.dealt);
-                gathered.outcomes.push(outcome);
+                gathered.dealt = gathered.dealt.or(outcome.dealt.take().map(|dealt| *dealt));
+                gathered.outcomes.push(*outcome);
                 source
             }
         };

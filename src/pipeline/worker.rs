@@ -60,7 +60,10 @@ impl Worker {
                     Step::Done(mut batch) => {
                         self.quic(&batch);
                         self.pass_time(batch.source, &merge);
-                        if results.send(Message::Outcome(self.outcome(&batch))).is_err() {
+                        if results
+                            .send(Message::Outcome(Box::new(self.outcome(&mut batch))))
+                            .is_err()
+                        {
                             return;
                         }
                         batch.clear();
@@ -105,12 +108,12 @@ impl Worker {
         reader.drain().for_each(|what| sums.add(packet, what, self.sums_only));
     }
 
-    fn outcome(&mut self, batch: &Batch) -> Outcome {
+    fn outcome(&mut self, batch: &mut Batch) -> Outcome {
         Outcome {
             source: batch.source,
             batch: batch.number,
             worker: self.number,
-            dealt: batch.dealt,
+            dealt: batch.dealt.take(),
             observations: self.observations[batch.source].take(),
             dedup: self.dedup.as_ref().map(Dedup::counts).unwrap_or_default(),
             flow: flow::Counts { quic: self.quic.counts(), ..self.table.counts() },
