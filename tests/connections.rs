@@ -281,6 +281,18 @@ fn what_is_missing_and_as_long_as_a_body_that_may_not_have_come_is_not_taken_for
 }
 
 #[test]
+fn a_body_behind_a_missing_request_that_replaced_a_refused_body_is_no_request() {
+    let refusal = ok("no", "");
+    let (head, rest) = refusal.split_at(200);
+    let expect = "Expect: 100-continue\r\n";
+    let script = Script::opened().c(put("/1", 500, expect)).s(head).lose().s(rest);
+    let script = script.lose().c(put("/2", 60, "")).c(get("/false")).c(get("/false"));
+    let heard = script.s(ok("2", "")).c(get("/3")).s(ok("3", "")).hear();
+    assert!(!heard.iter().any(|heard| heard.contains("false")), "{heard:?}");
+    assert_eq!(heard.last().map(String::as_str), Some("/3(0) 3(0)"));
+}
+
+#[test]
 fn expect_continue_in_all_its_endings() {
     let expect = "Expect: 100-continue\r\n";
     let refused = "HTTP/1.1 403 Forbidden\r\nX-Id: no\r\nContent-Length: 2\r\n\r\nno";

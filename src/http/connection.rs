@@ -175,7 +175,9 @@ impl<R: Reader> Session<'_, R> {
                         continue;
                     }
                     if doubtful && self.gave_way(cursor, of) {
-                        self.lose(cursor.start.position);
+                        // It began in what is missing, which is right before.
+                        let head = self.connection.pending.head(of);
+                        self.lose(head.map_or(cursor.start.position, |head| head.end));
                         continue;
                     }
                     if doubtful && self.may_be_either(cursor, rest, of) {
@@ -307,12 +309,13 @@ impl<R: Reader> Session<'_, R> {
                 self.skip_body(body, of, n, position);
             }
             State::Body { body, of, .. } if self.may_come(of) => {
+                let has_leave = self.was_given_leave(of);
                 self.connection.pending.request_doubted(of);
                 self.skip_body(body, of, n, position);
                 match &mut self.half().state {
                     State::Body { doubtful, .. } => *doubtful = true,
                     // As long as the body, and may be other requests all the same.
-                    State::Boundary => self.lose(position),
+                    State::Boundary if !has_leave => self.lose(position),
                     _ => {}
                 }
             }

@@ -183,6 +183,12 @@ impl<R: Reader> Session<'_, R> {
         self.kind() == Some(Kind::Request) && !answered && interim
     }
 
+    /// Whether anyone was told to go on since the request was sent: its sender, or who sent one before.
+    pub(super) fn was_given_leave(&mut self, of: Serial) -> bool {
+        let asked = self.connection.pending.head(of).and_then(|head| head.ack);
+        asked.is_some() && self.connection.interim >= asked
+    }
+
     /// Whether they may be: nothing that was seen gave its sender a reason to leave it out. What
     /// is missing of the answers, and is not passed over yet, may have.
     pub(super) fn may_come(&mut self, of: Serial) -> bool {

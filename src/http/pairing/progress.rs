@@ -1,6 +1,6 @@
 //! How far the messages of each exchange have come, and when it is over.
 
-use super::{Message, Pending, Serial};
+use super::{Message, Pending, Place, Serial};
 use crate::http::Exchange;
 use crate::net::Position;
 
@@ -29,6 +29,11 @@ impl<Q, P> Pending<Q, P> {
             // takes turns, to one that was asked once it was answered.
             None => (!self.pipelines, false),
         }
+    }
+
+    /// Where the head of the request stands, while that is remembered.
+    pub(in crate::http) fn head(&mut self, serial: Serial) -> Option<Place> {
+        self.entry(serial)?.question.map(|question| question.place)
     }
 
     /// Whether `serial` was not given on.
