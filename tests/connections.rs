@@ -293,6 +293,20 @@ fn a_body_behind_a_missing_request_that_replaced_a_refused_body_is_no_request() 
 }
 
 #[test]
+fn a_body_that_was_asked_for_behind_a_refused_one_is_no_request() {
+    // Of the refusal the beginning was captured, of the next request nothing.
+    let refusal = ok("no", &"x".repeat(300));
+    let (head, rest) = refusal.split_at(200);
+    let expect = "Expect: 100-continue\r\n";
+    let script = Script::opened().c(put("/1", 500, expect)).s(head).lose().s(rest);
+    let script = script.lose().c(put("/2", 60, expect)).s("HTTP/1.1 100 Continue\r\n\r\n");
+    let script = script.c(get("/false")).c(get("/false")).s(ok("2", ""));
+    let heard = script.c(get("/3")).s(ok("3", "")).hear();
+    assert!(!heard.iter().any(|heard| heard.contains("false")), "{heard:?}");
+    assert_eq!(heard.last().map(String::as_str), Some("/3(0) 3(0)"));
+}
+
+#[test]
 fn expect_continue_in_all_its_endings() {
     let expect = "Expect: 100-continue\r\n";
     let refused = "HTTP/1.1 403 Forbidden\r\nX-Id: no\r\nContent-Length: 2\r\n\r\nno";

@@ -118,7 +118,7 @@ impl<R: Reader> Session<'_, R> {
         }
         match self.kind() {
             Some(Kind::Request) => {
-                if !self.answered_for_good(cursor, of) {
+                if self.follows_unproven(cursor) || !self.answered_for_good(cursor, of) {
                     return false;
                 }
                 let (pending, over) = (&mut self.connection.pending, &mut self.http.over);
@@ -151,12 +151,12 @@ impl<R: Reader> Session<'_, R> {
             && self.may_open_message(cursor, rest)
     }
 
-    /// Whether nobody can tell if this is the body of a request or the next request: whether that was
-    /// answered is not known, and this looks like one.
+    /// Whether nobody can tell if this is the body of a request or the next request, or the body of one
+    /// that was not captured: whether that was answered is not known, and this looks like one.
     pub(super) fn may_be_either(&mut self, cursor: &Cursor, rest: &[u8], of: Serial) -> bool {
         cursor.turn == Turn::Opens
             && self.kind() == Some(Kind::Request)
-            && !self.connection.pending.remembers(of)
+            && (!self.connection.pending.remembers(of) || self.follows_unproven(cursor))
             && self.may_open_message(cursor, rest)
     }
 
