@@ -99,9 +99,11 @@ pub(super) fn may_answer(bytes: &[u8]) -> bool {
     n > 0 && bytes[..n] == b"HTTP/1."[..n]
 }
 
-/// Whether bytes look like an interim response (RFC 9110 §15.2).
+/// Whether bytes look like an interim response (RFC 9110 §15.2), as far as they are there.
 pub(super) fn looks_interim(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"HTTP/1.1 1")
+    let begins = b"HTTP/1.1 1";
+    let n = bytes.len().min(begins.len());
+    n > 0 && bytes[..n] == begins[..n]
 }
 
 /// Empty lines before a start-line are ignored (RFC 9112 §2.2).
