@@ -14,6 +14,9 @@ const MAX_PACKETS: usize = 400;
 /// What the numbers of exchanges that bodies imitate are above.
 const FALSE: usize = 1_000_000;
 
+/// The status of answers that bodies imitate.
+pub(super) const FALSE_STATUS: u16 = 299;
+
 const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
@@ -99,6 +102,8 @@ pub struct Said {
     pub facts: Vec<Facts>,
     /// Where either end sent what is no content of a body: heads, chunk framing.
     pub framing: [Vec<Range<u64>>; 2],
+    /// Where the server told the client to go on with a body.
+    pub leave: Vec<Range<u64>>,
     /// The capture begins after the handshake.
     pub joined: bool,
     /// Bodies hold the text of messages.
@@ -138,6 +143,7 @@ pub fn talk(tape: &mut Tape<'_>, first: usize, handshake: bool) -> Said {
         sent: [0; 2],
         received: [0; 2],
         framing: [Vec::new(), Vec::new()],
+        leave: Vec::new(),
         mss: 1448,
         treacherous: is(Talk::TREACHEROUS),
         chatty: false,
@@ -162,6 +168,7 @@ pub fn talk(tape: &mut Tape<'_>, first: usize, handshake: bool) -> Said {
         conversation: Conversation { packets: talker.packets, truth, isn },
         facts,
         framing: talker.framing,
+        leave: talker.leave,
         joined: is(Talk::JOINED),
         treacherous: is(Talk::TREACHEROUS),
         pipelined: talker.pipelined,
@@ -174,6 +181,7 @@ struct Talker {
     sent: [u64; 2],
     received: [u64; 2],
     framing: [Vec<Range<u64>>; 2],
+    leave: Vec<Range<u64>>,
     mss: usize,
     treacherous: bool,
     chatty: bool,
@@ -349,7 +357,8 @@ impl Talker {
         let stale = self.pipelined && plan.asks(Ask::STALE) && !self.waiting.is_empty();
         let request_head = self.send_framing(true, head.as_bytes(), stale);
         if plan.expects() && !plan.refused() {
-            self.send_framing(false, b"HTTP/1.1 100 Continue\r\n\r\n", false);
+            let (start, end) = self.send_framing(false, b"HTTP/1.1 100 Continue\r\n\r\n", false);
+            self.leave.push(start..end);
         }
         let request_body = if plan.refused() { 0 } else { body };
         self.send_body(true, request_body, id);
@@ -403,7 +412,9 @@ impl Talker {
             format!("GET /b/{} HTTP/1.1\r\nHost: s3.example\r\n\r\n", id + FALSE)
         } else {
             let id = id + FALSE;
-            format!("HTTP/1.1 299 F\r\nContent-Type: id/{id}\r\nContent-Length: 0\r\n\r\n")
+            format!(
+                "HTTP/1.1 {FALSE_STATUS} F\r\nContent-Type: id/{id}\r\nContent-Length: 0\r\n\r\n"
+            )
         };
         let body: Vec<u8> = text.bytes().cycle().take(length).collect();
         let mss = std::mem::replace(&mut self.mss, text.len());
