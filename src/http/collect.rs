@@ -99,8 +99,9 @@ impl<R: Reader> Session<'_, R> {
         too_long
     }
 
-    /// Whether a head that begins as `guess` says may be one by its first line, as far as that is there. (Lines that follow may fold; what a first line would become by that,
-    /// does not count: RFC 9112 §5.2 is about fields.)
+    /// Whether a head that begins as `guess` says may be one by its first line, as far as that is there.
+    /// (Lines that follow may fold; what a first line would become by that, does not count: RFC 9112 §5.2
+    /// is about fields.)
     fn promising(&self, guess: Guess, bytes: &[u8]) -> bool {
         match (guess, self.kind()) {
             (Guess::Undecided, _) => true,

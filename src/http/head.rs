@@ -95,15 +95,18 @@ pub(super) fn may_ask(methods: Methods, bytes: &[u8]) -> bool {
 
 /// The same of a response.
 pub(super) fn may_answer(bytes: &[u8]) -> bool {
-    let n = bytes.len().min(7);
-    n > 0 && bytes[..n] == b"HTTP/1."[..n]
+    begins_like(bytes, b"HTTP/1.")
 }
 
 /// Whether bytes look like an interim response (RFC 9110 §15.2), as far as they are there.
 pub(super) fn looks_interim(bytes: &[u8]) -> bool {
-    let begins = b"HTTP/1.1 1";
-    let n = bytes.len().min(begins.len());
-    n > 0 && bytes[..n] == begins[..n]
+    begins_like(bytes, b"HTTP/1.1 1")
+}
+
+/// Whether bytes, of which there are any, begin with what is wanted, as far as they are there.
+fn begins_like(bytes: &[u8], wanted: &[u8]) -> bool {
+    let n = bytes.len().min(wanted.len());
+    n > 0 && bytes[..n] == wanted[..n]
 }
 
 /// Empty lines before a start-line are ignored (RFC 9112 §2.2).

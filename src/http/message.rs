@@ -84,7 +84,7 @@ impl<R: Reader> Session<'_, R> {
             let place = place(start, extent.bytes.len());
             if (100..200).contains(&head.status) && head.status != 101 {
                 pending.interim(place, hole);
-                return (extent.bytes.len(), place, None);
+                return (extent.bytes.len(), None);
             }
             let answered = pending.answer(place, hole, over);
             let facts = reader.response(memory, peers, pending.request(answered.serial), head);
@@ -92,15 +92,16 @@ impl<R: Reader> Session<'_, R> {
             pending.set_response(answered.serial, facts, heap);
             let after = after_response(extent, head, answered.method);
             let after = Some((answered.serial, after, upgrades_to_http2(head)));
-            (extent.bytes.len(), place, after)
+            (extent.bytes.len(), after)
         });
-        let (length, place, final_response) = read?;
+        let (length, final_response) = read?;
         self.recognise(client, length);
         let Some((serial, after, to_http2)) = final_response else {
-            self.connection.interim = Some(place.start);
+            self.connection.interim = Some(start.position);
             self.half().state = State::Boundary;
             return Ok(length);
         };
+        let end = place(start, length).end;
         self.http.counts.responses += 1;
         self.half().hole = None;
         match after {
@@ -109,10 +110,10 @@ impl<R: Reader> Session<'_, R> {
             After::Body { framing, doubtful: true }
                 if framing != Framing::Length(0) && self.connection.pending.client_pipelines() =>
             {
-                self.lose(place.end);
+                self.lose(end);
             }
             After::Body { framing, doubtful } => {
-                self.enter_body(framing, serial, place.end, doubtful);
+                self.enter_body(framing, serial, end, doubtful);
             }
             After::Tunnel => self.enter_tunnel(serial, to_http2),
         }

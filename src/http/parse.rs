@@ -1,7 +1,8 @@
 //! Reading one message head.
 //!
-//! Takes a whole head. Gives its parts, by `httparse`. Promises that a head is read whole or not at
-//! all, and that a part that the parser would refuse hides no other.
+//! Takes a head: all of it, or bytes that may hold one at their beginning. Gives its parts, by
+//! `httparse`. Promises that a head is read whole or not at all, and that a part that the parser would
+//! refuse hides no other.
 
 use super::head::{is_version, skip_empty_lines};
 use super::{Headers, RequestHead, ResponseHead};
