@@ -23,8 +23,10 @@ pub(super) struct Observed {
 }
 
 /// What was observed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Sums {
+    /// Nobody looks at each.
+    merges: bool,
     all: Vec<Observed>,
     /// Where in `all` the latest of a kind stands, by the kind's hash.
     latest: Vec<usize>,
@@ -32,9 +34,14 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    /// Adds what was observed in a packet. `merges` says that nobody looks at each.
-    pub(super) fn add(&mut self, packet: u64, what: Observation, merges: bool) {
-        if let Some(kind) = Kind::of(&what).filter(|_| merges) {
+    /// Of nothing yet. `merges` says that nobody looks at each observation.
+    pub(super) fn new(merges: bool) -> Self {
+        Self { merges, all: Vec::new(), latest: Vec::new(), hasher: RandomState::new() }
+    }
+
+    /// Adds what was observed in a packet.
+    pub(super) fn add(&mut self, packet: u64, what: Observation) {
+        if let Some(kind) = Kind::of(&what).filter(|_| self.merges) {
             self.latest.resize(SLOTS, usize::MAX);
             let slot = &mut self.latest[self.hasher.hash_one(kind) as usize % SLOTS];
             if let Some(same) = self.all.get_mut(*slot)
@@ -164,9 +171,9 @@ mod tests {
 
     /// All that a tally says, of what was observed.
     fn counted(observations: &[Observation], merges: bool) -> (String, usize) {
-        let mut sums = Sums::default();
+        let mut sums = Sums::new(merges);
         for (packet, what) in (0..).zip(observations) {
-            sums.add(packet, what.clone(), merges);
+            sums.add(packet, what.clone());
         }
         let limits =
             Limits { max_hosts: 2, max_buckets: Some(3), max_label_bytes: 3, ..Limits::default() };

@@ -22,7 +22,6 @@ pub(super) struct Worker {
     dedup: Option<Dedup>,
     /// What was observed in each source's batch that is being worked on.
     observations: Vec<Sums>,
-    sums_only: bool,
 }
 
 impl Worker {
@@ -35,8 +34,7 @@ impl Worker {
             table: FlowTable::with_hasher(http, limits, hasher),
             quic: QuicTable::new(limits),
             dedup: config.dedup_segments.map(|max| Dedup::new(max.div_ceil(config.workers.max(1)))),
-            observations: (0..sources).map(|_| Sums::default()).collect(),
-            sums_only: config.s3.sums_only,
+            observations: (0..sources).map(|_| Sums::new(config.s3.sums_only)).collect(),
         }
     }
 
@@ -105,7 +103,7 @@ impl Worker {
             return;
         }
         let sums = &mut self.observations[source];
-        reader.drain().for_each(|what| sums.add(packet, what, self.sums_only));
+        reader.drain().for_each(|what| sums.add(packet, what));
     }
 
     fn outcome(&mut self, batch: &mut Batch) -> Outcome {
