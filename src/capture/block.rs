@@ -8,6 +8,10 @@ use std::sync::Arc;
 pub struct Block(Arc<Vec<u8>>);
 
 impl Block {
+    pub(super) fn new(bytes: Vec<u8>) -> Self {
+        Self(Arc::new(bytes))
+    }
+
     /// All of its bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.0
@@ -32,19 +36,13 @@ impl Block {
 pub(super) struct Pool(Vec<Block>);
 
 impl Pool {
-    /// A block of at least `size` bytes that nobody else looks at, filled by `fill`, which says how
-    /// many of its bytes mean something.
-    pub(super) fn filled<E>(
-        &mut self,
-        size: usize,
-        fill: impl FnOnce(&mut [u8]) -> Result<usize, E>,
-    ) -> Result<(Block, usize), E> {
-        let mut bytes = self.take_free().unwrap_or_default();
-        if bytes.len() < size {
-            bytes.resize(size, 0);
+    /// At least `size` bytes that nobody else looks at, to be filled.
+    pub(super) fn take(&mut self, size: usize) -> Vec<u8> {
+        match self.take_free() {
+            Some(bytes) if bytes.len() >= size => bytes,
+            // What the system gives anew is zero already.
+            _ => vec![0; size],
         }
-        let filled = fill(&mut bytes)?;
-        Ok((Block(Arc::new(bytes)), filled))
     }
 
     /// The latest that was given back of those that nobody looks at: it was used last, and the fewer take
@@ -68,7 +66,7 @@ mod tests {
     use super::*;
 
     fn fill(pool: &mut Pool, size: usize) -> Block {
-        pool.filled(size, |bytes| Ok::<_, ()>(bytes.len())).unwrap().0
+        Block::new(pool.take(size))
     }
 
     #[test]

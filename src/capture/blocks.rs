@@ -4,30 +4,41 @@
 //! file is read a block at a time, packets are parts of it, and whoever wants to keep one shares the
 //! block ([`Block`]).
 
+use super::ahead::{Ahead, Chunk, SLACK, fill};
 use super::block::{Block, Pool};
 use super::error::ErrorKind;
 use super::progress::Progress;
 use super::records::{Place, Record, Records};
 use super::{LinkType, Packet, Take};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
+use std::thread::available_parallelism;
 
 /// How much is read at once, in bytes: enough that the system's share does not count, and little
 /// enough that the few blocks under way stay in the processor's cache.
 const BLOCK: usize = 1 << 18;
 
+/// Room before what is read ahead, for the beginning of a record that ends in it: that of a packet as
+/// large as there are on links. What is longer is copied together.
+const ROOM: usize = 1 << 14;
+/// How large a buffer is in which a block is read ahead.
+const READ_AHEAD: usize = ROOM + BLOCK + SLACK;
+
 /// A file that is being read.
 #[derive(Debug)]
 pub(super) struct Blocks {
     file: File,
+    /// Who reads the file on, where it is not read here; and whether that was decided.
+    ahead: Option<Ahead>,
+    is_decided: bool,
     records: Records,
     pool: Pool,
     block: Block,
-    /// What of the block was read from the file, and what of that was not looked at yet.
+    /// Up to where the block was read from the file, and from where on that was not looked at yet.
     filled: usize,
     at: usize,
-    /// Where in the file the block begins.
-    begins: u64,
+    /// How much was read of the file.
+    read: u64,
     /// The link types of interfaces so far, each once.
     link_types: Vec<LinkType>,
     progress: Progress,
@@ -56,21 +67,22 @@ impl Blocks {
         mut file: File,
         progress: Progress,
     ) -> Result<Result<Self, File>, ErrorKind> {
-        let mut pool = Pool::default();
-        let read = |bytes: &mut [u8]| fill(&mut file, bytes);
-        let (block, filled) = pool.filled(BLOCK, read).map_err(ErrorKind::Unreadable)?;
-        let Some(start) = block.bytes()[..filled].first_chunk() else { return Ok(Err(file)) };
+        let mut bytes = vec![0; BLOCK];
+        let filled = fill(&mut file, &mut bytes).map_err(ErrorKind::Unreadable)?;
+        let Some(start) = bytes[..filled].first_chunk() else { return Ok(Err(file)) };
         let Ok(records) = Records::new(start) else { return Ok(Err(file)) };
         let at = records.header_len();
         let (link_types, untold) = (Vec::new(), Progress::default());
         let mut blocks = Self {
             file,
+            ahead: None,
+            is_decided: false,
             records,
-            pool,
-            block,
+            pool: Pool::default(),
+            block: Block::new(bytes),
             filled,
             at,
-            begins: 0,
+            read: filled as u64,
             link_types,
             progress: untold,
         };
@@ -78,7 +90,7 @@ impl Blocks {
         if !blocks.link_type().is_decoded() {
             return Ok(Err(blocks.file));
         }
-        progress.add(blocks.begins + blocks.filled as u64);
+        progress.add(blocks.read);
         blocks.progress = progress;
         Ok(Ok(blocks))
     }
@@ -157,36 +169,70 @@ impl Blocks {
 
     /// Where in the file the next record begins.
     fn offset(&self) -> u64 {
-        self.begins + self.at as u64
+        self.read - (self.filled - self.at) as u64
     }
 
     /// Reads on until `len` bytes of the next record are there. `false` where the file has no more.
     fn read_on(&mut self, len: usize) -> io::Result<bool> {
-        let (file, rest) = (&mut self.file, &self.block.bytes()[self.at..self.filled]);
-        let kept = rest.len();
-        let (next, filled) = self.pool.filled(BLOCK.max(len), |bytes| {
-            bytes[..kept].copy_from_slice(rest);
-            fill(file, &mut bytes[kept..]).map(|n| kept + n)
-        })?;
-        self.begins += self.at as u64;
-        self.progress.add((filled - kept) as u64);
-        let before = std::mem::replace(&mut self.block, next);
-        self.pool.give_back(before, BLOCK);
-        (self.at, self.filled) = (0, filled);
-        Ok(filled >= len)
+        let rest = &self.block.bytes()[self.at..self.filled];
+        let next = match &mut self.ahead {
+            Some(ahead) => follow(ahead, rest, len, &mut self.pool)?,
+            None => {
+                let mut bytes = self.pool.take(BLOCK.max(len));
+                bytes[..rest.len()].copy_from_slice(rest);
+                let n = fill(&mut self.file, &mut bytes[rest.len()..])?;
+                Unread { filled: rest.len() + n, at: 0, bytes }
+            }
+        };
+        let n = (next.filled - next.at - rest.len()) as u64;
+        self.read += n;
+        self.progress.add(n);
+        let before = std::mem::replace(&mut self.block, Block::new(next.bytes));
+        self.pool.give_back(before, READ_AHEAD);
+        (self.at, self.filled) = (next.at, next.filled);
+        Ok(self.filled - self.at >= len)
+    }
+
+    /// From now on the file is read ahead, if it has more than was read, and there is a processor for it.
+    pub(super) fn read_ahead(&mut self) {
+        if self.is_decided {
+            return;
+        }
+        self.is_decided = true;
+        let has_more = self.block.bytes().len() == self.filled;
+        if has_more && available_parallelism().is_ok_and(|n| n.get() > 1) {
+            // Where that cannot be, it is read here.
+            self.ahead = Ahead::start(&self.file, ROOM).ok();
+        }
     }
 }
 
-/// Reads until `bytes` are full or the file has no more.
-fn fill(file: &mut File, bytes: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < bytes.len() {
-        match file.read(&mut bytes[filled..]) {
-            Ok(0) => break,
-            Ok(n) => filled += n,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
+/// Bytes of which `at..filled` were not looked at yet.
+struct Unread {
+    bytes: Vec<u8>,
+    at: usize,
+    filled: usize,
+}
+
+/// What follows `rest` in a file, with that before it: `len` bytes at least, or all there are.
+fn follow(ahead: &mut Ahead, rest: &[u8], len: usize, pool: &mut Pool) -> io::Result<Unread> {
+    let mut next = |pool: &mut Pool| ahead.next(|| pool.take(READ_AHEAD));
+    let Some(Chunk { mut bytes, start, filled, .. }) = next(pool)? else {
+        return Ok(Unread { bytes: rest.to_vec(), at: 0, filled: rest.len() });
+    };
+    if let Some(at) = start.checked_sub(rest.len())
+        && filled - at >= len
+    {
+        bytes[at..start].copy_from_slice(rest);
+        return Ok(Unread { bytes, at, filled });
     }
-    Ok(filled)
+    let mut all = Vec::with_capacity(len + BLOCK);
+    all.extend_from_slice(rest);
+    all.extend_from_slice(&bytes[start..filled]);
+    while all.len() < len
+        && let Some(chunk) = next(pool)?
+    {
+        all.extend_from_slice(&chunk.bytes[chunk.start..chunk.filled]);
+    }
+    Ok(Unread { at: 0, filled: all.len(), bytes: all })
 }

@@ -71,6 +71,13 @@ impl CaptureFile {
         Ok(Self { path: path.to_owned(), link_type, reading: Some(reading) })
     }
 
+    /// Nothing else is read besides: the file may take a thread of its own that reads ahead.
+    pub(super) fn is_alone(&mut self) {
+        if let Some(Reading::Blocks(blocks)) = &mut self.reading {
+            blocks.read_ahead();
+        }
+    }
+
     /// What is to be said about a file whose packets are not decoded.
     pub(super) fn unknown_link(&self) -> Option<CaptureError> {
         CaptureError::unknown_link(&self.path, self.link_type)

@@ -3,7 +3,7 @@
 //! Takes capture files and interfaces. Gives [`Packet`]s in the order in which they happened, through
 //! [`PacketSource`]. Interfaces, streams, and files that are packed, filtered or of an unusual format
 //! are read through libpcap, by the `pcap` crate; all other files in large blocks, in which packets
-//! stay where they are. Files are read as fast as can be, or at the pace at which they were captured
+//! stay where they are, and ahead, where nothing is read beside them. Files are read as fast as can be, or at the pace at which they were captured
 //! ([`Paced`]), and where nobody may wait for them, on a thread of their own ([`Apart`]).
 //! Promises that a file that cannot be read whole is reported with its name and the byte offset
 //! of the fault, that what came before the fault was given, and that the next file follows; and
@@ -14,6 +14,7 @@ use crate::net::Timestamp;
 use std::ops::{AddAssign, ControlFlow};
 
 mod activate;
+mod ahead;
 mod apart;
 mod block;
 mod blocks;

@@ -296,3 +296,22 @@ fn records_across_blocks_and_larger_than_a_block_are_read_alike() {
     }
     assert_eq!(compare(&file).0.packets.len(), sizes.len());
 }
+
+#[test]
+fn files_of_many_blocks_are_read_alike_wherever_they_end() {
+    const BLOCK: usize = 1 << 18;
+    let writer = Writer { big: false };
+    let packets = (0..2_000_u32).map(|n| {
+        let bytes = vec![n as u8; (n * 7_919 % 1_500) as usize];
+        Scripted { kind: 0, interface: 0, time: n.into(), bytes, more: 0 }
+    });
+    let file = writer.pcap(0xa1b2_3c4d, 0, 1, &packets.collect::<Vec<_>>());
+    assert!(file.len() > 5 * BLOCK);
+    for blocks in 1..=5 {
+        for end in blocks * BLOCK - 20..blocks * BLOCK + 20 {
+            let (ours, _) = compare(&file[..end]);
+            assert!(ours.packets.len() > 100, "{} packets", ours.packets.len());
+        }
+    }
+    assert_eq!(compare(&file).0.packets.len(), 2_000);
+}
