@@ -74,7 +74,7 @@ struct Dealer {
     packets: u64,
     batch_packets: u64,
     batch_bytes: usize,
-    /// The block that the last packet lay in, if that was counted.
+    /// The block that the last segment lay in: it was counted, if in a batch before this.
     block: Option<Block>,
     opened: Instant,
     period: Option<(Timestamp, Timestamp)>,
@@ -171,7 +171,6 @@ impl Dealer {
         self.number += 1;
         self.batch_packets = 0;
         self.batch_bytes = 0;
-        self.block = None;
         self.opened = Instant::now();
         Ok(())
     }

@@ -267,3 +267,40 @@ fn what_is_counted_is_told_of_each_source_also_where_nothing_comes() {
     assert_eq!(ran, Ok(()));
     assert_eq!(counted, [[1; 10], [0; 10]].concat());
 }
+
+/// A pcapng file in which `packets` follow a block of `size` bytes that means nothing.
+fn behind_a_large_block(size: usize, packets: &VecDeque<Vec<u8>>) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut block = |kind: u32, head: &[u32], body: &[u8]| {
+        let body_len = body.len().next_multiple_of(4);
+        let len = (12 + 4 * head.len() + body_len) as u32;
+        [kind, len].iter().chain(head).for_each(|word| file.extend(word.to_le_bytes()));
+        file.extend_from_slice(body);
+        file.extend(std::iter::repeat_n(0, body_len - body.len()));
+        file.extend(len.to_le_bytes());
+    };
+    block(0x0a0d_0d0a, &[0x1a2b_3c4d, 1, u32::MAX, u32::MAX], &[]);
+    block(1, &[LinkType::IPV4.0 as u32, 0], &[]);
+    block(0x0bad, &[], &vec![0; size]);
+    for packet in packets {
+        let len = packet.len() as u32;
+        block(6, &[0, 0, 0, len, len], packet);
+    }
+    file
+}
+
+#[test]
+fn packets_in_a_block_that_fills_a_batch_by_itself_do_not_make_a_batch_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    std::fs::write(&path, behind_a_large_block(3 << 20, &source(1, 500).packets)).unwrap();
+    let tally = tally();
+    let mut counted = 0;
+    let source = crate::capture::CaptureFiles::open(&[path], None);
+    let ran: Result<(), ()> = run(vec![source], &config(1), &tally, |event| {
+        counted += u32::from(matches!(event, Event::Counted { .. }));
+        Ok(())
+    });
+    assert_eq!((ran, tally.into_inner().unwrap().exchanges()), (Ok(()), (500, 0)));
+    assert!(counted <= 3, "{counted} batches");
+}
