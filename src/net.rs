@@ -190,21 +190,33 @@ impl TunnelKind {
 /// tunnel, where equal endpoints in different tunnels are different ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowKey {
-    low: Endpoint,
-    high: Endpoint,
+    ends: Ends,
     tunnel: Option<Tunnel>,
+}
+
+/// Two endpoints, the lower one first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ends {
+    /// Both of IPv4.
+    Plain(PlainKey),
+    Any(Endpoint, Endpoint),
 }
 
 /// Few words for most keys: every segment's is hashed.
 impl Hash for FlowKey {
+    #[inline(always)]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        match (self.low.addr, self.high.addr) {
-            (IpAddr::V4(low), IpAddr::V4(high)) => {
-                state.write_u64(u64::from(low.to_bits()) << 32 | u64::from(high.to_bits()));
+        let [low, high] = match &self.ends {
+            Ends::Plain(PlainKey { addresses: [low, high], ports }) => {
+                state.write_u64(u64::from(*low) << 32 | u64::from(*high));
+                *ports
             }
-            (low, high) => (low, high).hash(state),
-        }
-        state.write_u32(u32::from(self.low.port) << 16 | u32::from(self.high.port));
+            Ends::Any(low, high) => {
+                (low.addr, high.addr).hash(state);
+                [low.port, high.port]
+            }
+        };
+        state.write_u32(u32::from(low) << 16 | u32::from(high));
         if let Some(tunnel) = self.tunnel {
             tunnel.hash(state);
         }
@@ -215,36 +227,49 @@ impl Hash for FlowKey {
 /// third of the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlainKey {
-    addresses: [Ipv4Addr; 2],
+    addresses: [u32; 2],
     ports: [u16; 2],
 }
 
 impl PlainKey {
     /// `None` where it is another.
-    pub fn of(key: &FlowKey) -> Option<Self> {
-        let FlowKey { low, high, tunnel: None } = key else { return None };
-        let (IpAddr::V4(one), IpAddr::V4(other)) = (low.addr, high.addr) else { return None };
-        Some(Self { addresses: [one, other], ports: [low.port, high.port] })
+    pub const fn of(key: &FlowKey) -> Option<Self> {
+        match key {
+            FlowKey { ends: Ends::Plain(plain), tunnel: None } => Some(*plain),
+            _ => None,
+        }
     }
 
     /// The key.
     pub const fn get(self) -> FlowKey {
-        let Self { addresses: [one, other], ports: [low, high] } = self;
-        let (low, high) =
-            (Endpoint::new(IpAddr::V4(one), low), Endpoint::new(IpAddr::V4(other), high));
-        FlowKey { low, high, tunnel: None }
+        FlowKey { ends: Ends::Plain(self), tunnel: None }
+    }
+
+    const fn end(self, at: usize) -> Endpoint {
+        Endpoint::new(IpAddr::V4(Ipv4Addr::from_bits(self.addresses[at])), self.ports[at])
     }
 }
 
 impl FlowKey {
     /// The key of a segment from `source` to `destination`, and the direction it travels.
     /// A segment from an endpoint to itself travels [`Direction::Up`].
+    #[inline(always)]
     pub fn new(source: Endpoint, destination: Endpoint) -> (Self, Direction) {
-        if source <= destination {
-            (Self { low: source, high: destination, tunnel: None }, Direction::Up)
-        } else {
-            (Self { low: destination, high: source, tunnel: None }, Direction::Down)
-        }
+        let (ends, direction) = match (source.addr, destination.addr) {
+            (IpAddr::V4(from), IpAddr::V4(to)) => {
+                let (from, to) = (from.to_bits(), to.to_bits());
+                if (from, source.port) <= (to, destination.port) {
+                    let ports = [source.port, destination.port];
+                    (Ends::Plain(PlainKey { addresses: [from, to], ports }), Direction::Up)
+                } else {
+                    let ports = [destination.port, source.port];
+                    (Ends::Plain(PlainKey { addresses: [to, from], ports }), Direction::Down)
+                }
+            }
+            _ if source <= destination => (Ends::Any(source, destination), Direction::Up),
+            _ => (Ends::Any(destination, source), Direction::Down),
+        };
+        (Self { ends, tunnel: None }, direction)
     }
 
     /// The same within a tunnel of its own.
@@ -260,9 +285,10 @@ impl FlowKey {
 
     /// The endpoint that sends in `direction`.
     pub const fn source(&self, direction: Direction) -> Endpoint {
-        match direction {
-            Direction::Up => self.low,
-            Direction::Down => self.high,
+        match (self.ends, direction) {
+            (Ends::Plain(plain), _) => plain.end(direction.index()),
+            (Ends::Any(low, _), Direction::Up) => low,
+            (Ends::Any(_, high), Direction::Down) => high,
         }
     }
 

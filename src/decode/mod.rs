@@ -106,14 +106,27 @@ impl Decoder {
     ///
     /// The packet's fate, where it holds no segment. Every fate is also counted.
     pub fn decode<'a>(&'a mut self, packet: &Packet<'a>) -> Result<Segment<'a>, PacketFate> {
-        let Self { config, fragments, rebuilt, counts, quic } = self;
-        *quic = None;
-        if !config.verify_checksums
-            && let Some(segment) = plain::segment(packet)
-        {
-            counts.add(PacketFate::Segment);
-            return Ok(segment);
+        self.decode_plain(packet).map_or_else(|| self.decode_any(packet), Ok)
+    }
+
+    /// The segment in a packet that is as common as can be; of any other, nothing is counted yet.
+    #[inline]
+    pub(crate) fn decode_plain<'a>(&mut self, packet: &Packet<'a>) -> Option<Segment<'a>> {
+        self.quic = None;
+        if self.config.verify_checksums {
+            return None;
         }
+        let segment = plain::segment(packet)?;
+        self.counts.add(PacketFate::Segment);
+        Some(segment)
+    }
+
+    /// The segment in a packet, by the long way, as [`decode`](Self::decode) gives it.
+    pub(crate) fn decode_any<'a>(
+        &'a mut self,
+        packet: &Packet<'a>,
+    ) -> Result<Segment<'a>, PacketFate> {
+        let Self { config, fragments, rebuilt, counts, quic } = self;
         let mut cut_short = (packet.data.len() as u64) < u64::from(packet.wire_len);
         let found = match find(config, fragments, rebuilt, counts, packet, &mut cut_short) {
             Ok(Found::Segment(segment)) => Ok(segment),

@@ -18,20 +18,22 @@ const TCP: u8 = 6;
 const FRAGMENT: u16 = 0x3fff;
 
 /// The segment in a packet that is as common as can be.
+#[inline]
 pub(super) fn segment<'a>(packet: &Packet<'a>) -> Option<Segment<'a>> {
     let data = packet.data;
     if packet.link_type != LinkType::ETHERNET || packet.wire_len as usize != data.len() {
         return None;
     }
     let (header, network) = data.split_first_chunk::<ETHERNET>()?;
-    let transport = match [header[12], header[13]] {
-        [0x08, 0x00] => v4(network)?,
-        [0x86, 0xdd] => v6(network)?,
-        _ => return None,
-    };
-    tcp::whole_segment(packet.time, transport)
+    // Each its own way, so that it is known from here on which addresses there are.
+    match [header[12], header[13]] {
+        [0x08, 0x00] => tcp::whole_segment(packet.time, v4(network)?),
+        [0x86, 0xdd] => tcp::whole_segment(packet.time, v6(network)?),
+        _ => None,
+    }
 }
 
+#[inline(always)]
 fn v4(network: &[u8]) -> Option<Transport<'_>> {
     let header = network.first_chunk::<IPV4>()?;
     let is_plain = header[0] == 0x45
@@ -47,6 +49,7 @@ fn v4(network: &[u8]) -> Option<Transport<'_>> {
     Some(Transport { source: address(12), destination: address(16), data })
 }
 
+#[inline(always)]
 fn v6(network: &[u8]) -> Option<Transport<'_>> {
     let (header, rest) = network.split_first_chunk::<IPV6>()?;
     let payload_len = u16::from_be_bytes([header[4], header[5]]);

@@ -16,6 +16,7 @@ pub(super) struct Transport<'a> {
 }
 
 /// The segment that is all of `transport`; nothing where its header cannot be.
+#[inline(always)]
 pub(super) fn whole_segment<'a>(
     time: Timestamp,
     Transport { source, destination, data }: Transport<'a>,

@@ -96,6 +96,7 @@ const OWN: u32 = u32::MAX;
 impl Batch {
     /// Adds the segment in the packet of that number, with the hash of its flow. Its payload may lie in
     /// `block`: then it is not copied.
+    #[inline(always)]
     pub(super) fn push(
         &mut self,
         packet: u64,
@@ -124,6 +125,7 @@ impl Batch {
         });
     }
 
+    #[inline(always)]
     fn keep_flow(&mut self, segment: &Segment<'_>) -> Flow {
         match PlainKey::of(&segment.flow) {
             Some(key) if segment.tunnel.is_none() => Flow::Plain(key),
@@ -141,6 +143,7 @@ impl Batch {
         }
     }
 
+    #[inline(always)]
     fn keep(&mut self, payload: &[u8], block: Option<&Block>) -> Place {
         let len = payload.len() as u32;
         if len == 0 {

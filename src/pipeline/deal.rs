@@ -3,7 +3,7 @@
 use super::batch::{Batch, Dealt, FULL_BYTES, FULL_PACKETS, Message};
 use super::{DELAY, Pace};
 use crate::capture::{Block, Next, Packet, PacketSource};
-use crate::decode::{self, Decoder};
+use crate::decode::{self, Decoder, QuicDatagram, Segment};
 use crate::net::Timestamp;
 use ahash::RandomState;
 use crossbeam_channel::{Receiver, SendError, Sender, TrySendError};
@@ -24,9 +24,11 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Which worker a flow with that hash goes to: by other bits than its place in the worker's table.
+    /// Which worker a flow with that hash goes to: by other bits than its place in the worker's table, and
+    /// without a division.
     fn worker_of(&self, hash: u64) -> usize {
-        ((hash >> 32) % self.workers.len() as u64) as usize
+        let share = hash >> 32;
+        ((share * self.workers.len() as u64) >> 32) as usize
     }
 }
 
@@ -53,7 +55,7 @@ pub(super) fn deal(
                 dealer.close(&mut source, false).is_ok()
             }
             Ok(Next::End) => break,
-            Err(problem) => dealer.table.results.send(Message::Problem(problem)).is_ok(),
+            Err(problem) => dealer.hands.table.results.send(Message::Problem(problem)).is_ok(),
         };
     }
     if listening {
@@ -66,76 +68,104 @@ pub(super) fn deal(
 struct Dealer {
     source: usize,
     decoder: Decoder,
-    table: Table,
-    /// The open batches, one a worker.
-    open: Vec<Batch>,
+    hands: Hands,
     number: u64,
     /// How many packets came in, and how many with the open batches.
     packets: u64,
     batch_packets: u64,
-    batch_bytes: usize,
-    /// The block that the last segment lay in: it was counted, if in a batch before this.
-    block: Option<Block>,
     opened: Instant,
-    period: Option<(Timestamp, Timestamp)>,
+    /// The earliest and the latest packet time.
+    first: Timestamp,
+    last: Timestamp,
     /// How far time has come: as two packets in a row say, so that a single time that is wrong
     /// does not end every connection.
     now: Timestamp,
     previous: Timestamp,
 }
 
+/// The open batches, one a worker, and whose they will be.
+struct Hands {
+    table: Table,
+    open: Vec<Batch>,
+    bytes: usize,
+    /// The block that the last segment lay in: it was counted, if in a batch before this.
+    block: Option<Block>,
+}
+
+impl Hands {
+    /// Adds the segment in the packet of that number, which may lie in `block`.
+    #[inline(always)]
+    fn add(&mut self, number: u64, segment: &Segment<'_>, block: Option<&Block>) {
+        let hash = self.table.hasher.hash_one(segment.flow);
+        self.open[self.table.worker_of(hash)].push(number, hash, segment, block);
+        match block {
+            None => self.bytes += segment.payload.len(),
+            Some(block) if self.block.as_ref().is_some_and(|last| last.is(block)) => {}
+            Some(block) => {
+                self.bytes += block.bytes().len();
+                self.block = Some(block.clone());
+            }
+        }
+    }
+
+    fn add_quic(&mut self, datagram: QuicDatagram) {
+        let hash = self.table.hasher.hash_one(datagram.flow);
+        self.open[self.table.worker_of(hash)].quic.push(datagram);
+    }
+
+    /// The open batch of a worker, for which an empty one is opened.
+    fn swap(&mut self, worker: usize) -> Batch {
+        let empty = self.table.spare.try_recv().unwrap_or_default();
+        std::mem::replace(&mut self.open[worker], empty)
+    }
+}
+
 impl Dealer {
     fn new(source: usize, config: decode::Config, table: Table) -> Self {
+        let open = table.workers.iter().map(|_| Batch::default()).collect();
         Self {
             source,
             decoder: Decoder::new(config),
-            open: table.workers.iter().map(|_| Batch::default()).collect(),
-            table,
+            hands: Hands { table, open, bytes: 0, block: None },
             number: 0,
             packets: 0,
             batch_packets: 0,
-            batch_bytes: 0,
-            block: None,
             opened: Instant::now(),
-            period: None,
+            first: Timestamp::LATEST,
+            last: Timestamp::EARLIEST,
             now: Timestamp::EARLIEST,
             previous: Timestamp::EARLIEST,
         }
     }
 
+    #[inline]
     fn take(&mut self, packet: &Packet<'_>) {
         let number = self.packets;
         self.packets += 1;
         self.batch_packets += 1;
-        let (first, last) = self.period.unwrap_or((packet.time, packet.time));
-        self.period = Some((first.min(packet.time), last.max(packet.time)));
+        self.first = self.first.min(packet.time);
+        self.last = self.last.max(packet.time);
         self.now = self.now.max(packet.time.min(self.previous));
         self.previous = packet.time;
-        if let Ok(segment) = self.decoder.decode(packet) {
-            let hash = self.table.hasher.hash_one(segment.flow);
-            let batch = &mut self.open[self.table.worker_of(hash)];
-            batch.push(number, hash, &segment, packet.block);
-            match packet.block {
-                None => self.batch_bytes += segment.payload.len(),
-                Some(block) if self.block.as_ref().is_some_and(|last| last.is(block)) => {}
-                Some(block) => {
-                    self.batch_bytes += block.bytes().len();
-                    self.block = Some(block.clone());
-                }
-            }
+        // Each way its own, so that the commonest segment goes from its packet into the batch without being
+        // put together in between.
+        if let Some(segment) = self.decoder.decode_plain(packet) {
+            self.hands.add(number, &segment, packet.block);
+        } else if let Ok(segment) = &self.decoder.decode_any(packet) {
+            self.hands.add(number, segment, packet.block);
         } else if let Some(datagram) = self.decoder.take_quic() {
-            let hash = self.table.hasher.hash_one(datagram.flow);
-            self.open[self.table.worker_of(hash)].quic.push(datagram);
+            self.hands.add_quic(datagram);
         }
     }
 
     /// Whether the open batches should leave.
     fn is_due(&self) -> bool {
-        self.is_full() || (self.table.pace != Pace::Lossless && self.opened.elapsed() >= DELAY)
+        let is_prompt = self.hands.table.pace != Pace::Lossless;
+        self.is_full() || (is_prompt && self.opened.elapsed() >= DELAY)
     }
 
     fn is_full(&self) -> bool {
-        self.batch_bytes >= FULL_BYTES || self.batch_packets >= FULL_PACKETS
+        self.hands.bytes >= FULL_BYTES || self.batch_packets >= FULL_PACKETS
     }
 
     /// Sends the open batches, and begins new ones. Live, those that no worker has room for are
@@ -143,26 +173,26 @@ impl Dealer {
     fn close(&mut self, source: &mut impl PacketSource, last: bool) -> Result<(), SendError<()>> {
         let gone = SendError(());
         let mut sent = 0;
-        for worker in (0..self.open.len()).rev() {
-            let empty = self.table.spare.try_recv().unwrap_or_default();
-            let mut batch = std::mem::replace(&mut self.open[worker], empty);
+        for worker in (0..self.hands.open.len()).rev() {
+            let mut batch = self.hands.swap(worker);
             (batch.source, batch.number) = (self.source, self.number);
             (batch.now, batch.last) = (self.now, last);
             // What is known of all of them goes with the last, so that nobody is woken for it alone.
             batch.dealt = (worker == 0).then(|| Box::new(self.dealt(source, sent + 1)));
-            if self.table.pace != Pace::Live || last {
-                self.table.workers[worker].send(batch).map_err(|_| gone)?;
+            let table = &self.hands.table;
+            if table.pace != Pace::Live || last {
+                table.workers[worker].send(batch).map_err(|_| gone)?;
                 sent += 1;
                 continue;
             }
-            match self.table.workers[worker].try_send(batch) {
+            match table.workers[worker].try_send(batch) {
                 Ok(()) => sent += 1,
                 Err(TrySendError::Full(batch)) => {
                     self.decoder.dropped(batch.len());
                     self.decoder.dropped_quic(batch.quic.len() as u64);
                     if worker == 0 {
                         let dealt = Message::Dealt(self.dealt(source, sent));
-                        self.table.results.send(dealt).map_err(|_| gone)?;
+                        self.hands.table.results.send(dealt).map_err(|_| gone)?;
                     }
                 }
                 Err(TrySendError::Disconnected(_)) => return Err(gone),
@@ -170,7 +200,7 @@ impl Dealer {
         }
         self.number += 1;
         self.batch_packets = 0;
-        self.batch_bytes = 0;
+        self.hands.bytes = 0;
         self.opened = Instant::now();
         Ok(())
     }
@@ -185,7 +215,7 @@ impl Dealer {
             packets: *self.decoder.counts(),
             fragments: self.decoder.fragments(),
             drops: source.drops(),
-            period: self.period,
+            period: (self.packets > 0).then_some((self.first, self.last)),
         }
     }
 }

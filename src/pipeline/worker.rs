@@ -51,9 +51,8 @@ impl Worker {
             while let Some(step) = merge.next() {
                 match step {
                     Step::Segments { source, count } => {
-                        for numbered in merge.segments(source, count) {
-                            self.segment(source, &numbered);
-                        }
+                        let segments = merge.segments(source, count);
+                        segments.for_each(|numbered| self.segment(source, &numbered));
                     }
                     Step::Done(mut batch) => {
                         self.quic(&batch);
