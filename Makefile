@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test build prometheus check unit fuzz-corpus fuzz docs deny deps test-deps bench bench-deps bench-live rooms instructions loss peers floods soak clean
+.PHONY: demo test build prometheus check unit fuzz-corpus fuzz docs deny deps test-deps bench bench-deps bench-live rooms instructions flame loss peers floods soak clean
 
 demo: build ## Replay the captures in captures/ and show the table
 	target/release/sealwatch replay --quiet captures
@@ -91,6 +91,11 @@ rooms: deps ## What each room takes by itself, by criterion
 instructions: deps ## How many instructions a packet takes, by valgrind: the figure for busy machines
 	@./.ci/install valgrind:/usr/bin/valgrind
 	$(CARGO) bench --locked --bench speed -- instructions
+
+flame: deps ## Flame graphs of what reading takes, in benches/plots; by perf and inferno
+	@./.ci/install linux-perf:/usr/bin/perf
+	@command -v inferno-flamegraph >/dev/null || $(CARGO) install inferno --locked
+	benches/flame
 
 peers: ## What sealwatch is compared with
 	@./.ci/install tshark:/usr/bin/tshark tcpflow:/usr/bin/tcpflow httpry:/usr/sbin/httpry

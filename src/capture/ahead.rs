@@ -13,9 +13,9 @@ use std::thread;
 /// it is woken less often.
 const AHEAD: usize = 8;
 
-/// Where the system copies from the page cache to, in steps of this many bytes: to where it copies the fastest.
-/// (A destination a few bytes further into its page than the source makes `rep movsb` three times slower
-/// on processors by AMD.)
+/// The size of a page. What is read begins with one in memory, as it mostly does in the file: where
+/// the one lies a few bytes further into its page than the other, `rep movsb`, by which Linux copies,
+/// took three times as long (AMD EPYC).
 const PAGE: usize = 4096;
 
 /// How much longer than what is read at once a buffer must be, beside the room to be left.
@@ -65,7 +65,7 @@ impl Ahead {
     }
 
     /// The next bytes of the file; `None` where there are no more. `buffer` gives those to be filled
-    /// next, each longer than the room to be left.
+    /// next, each longer than the room to be left and [`SLACK`] together.
     ///
     /// # Errors
     ///
