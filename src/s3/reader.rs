@@ -272,19 +272,22 @@ impl Request {
 
 impl Reader for S3Reader {
     type Connection = Connection;
-    type Request = Request;
-    type Response = Response;
+    // Boxed, as each is moved a dozen times until its exchange is over.
+    type Request = Box<Request>;
+    type Response = Box<Response>;
 
-    fn request_heap(request: &Request) -> usize {
+    fn request_heap(request: &Self::Request) -> usize {
         let id = request.kms_key_id.as_ref().map_or(0, |id| id.len());
         let context = request.context.as_ref().map_or(0, |context| context.heap());
-        request.method.len() + request.target.len() + request.host.len() + id + context
+        let texts = request.method.len() + request.target.len() + request.host.len() + id;
+        size_of::<Request>() + texts + context
     }
 
-    fn response_heap(response: &Response) -> usize {
-        let Response { kms_key_id, content_type, cache_control, .. } = response;
+    fn response_heap(response: &Self::Response) -> usize {
+        let Response { kms_key_id, content_type, cache_control, .. } = &**response;
         let texts = [kms_key_id, content_type, cache_control];
-        texts.into_iter().flatten().map(|text| text.len()).sum()
+        let texts: usize = texts.into_iter().flatten().map(|text| text.len()).sum();
+        size_of::<Response>() + texts
     }
 
     fn fold(connection: &Connection, to: &mut Folding) -> bool {
@@ -311,7 +314,7 @@ impl Reader for S3Reader {
         connection: &mut Connection,
         peers: Peers,
         head: &RequestHead<'_>,
-    ) -> Request {
+    ) -> Self::Request {
         let mut seen = Seen::of_request(head.headers);
         let target = Target::of(head.target, head.method == "CONNECT");
         let query = target.query();
@@ -332,7 +335,7 @@ impl Reader for S3Reader {
         };
         let learned = &mut connection.learned;
         let reading = place::read(&mut self.buckets, learned, &host, target.path, &signature);
-        let mut request = Request {
+        let mut request = Box::new(Request {
             time: head.time,
             method: method(head.method),
             target: if self.sums_only { Box::default() } else { target::redact(head.target) },
@@ -349,7 +352,7 @@ impl Reader for S3Reader {
             findings: seen.findings,
             unknown_value: seen.unknown.map(printable),
             reported: Findings::default(),
-        };
+        });
         if request.store {
             self.judge_request(connection, &mut request);
         }
@@ -360,9 +363,9 @@ impl Reader for S3Reader {
         &mut self,
         connection: &mut Connection,
         peers: Peers,
-        mut request: Option<&mut Request>,
+        mut request: Option<&mut Self::Request>,
         head: &ResponseHead<'_>,
-    ) -> Response {
+    ) -> Self::Response {
         let seen = Seen::of(head.headers);
         connection.store |= seen.sign;
         if let Some(request) = &mut request
@@ -385,7 +388,7 @@ impl Reader for S3Reader {
         let operation = settled.flatten().and_then(|(operation, _)| operation);
         let applied = judge::applied(operation, head.status, seen.applied());
         let requested = request.as_ref().and_then(|request| request.requested);
-        let response = Response {
+        let response = Box::new(Response {
             time: head.time,
             status: head.status,
             minor_version: head.minor_version,
@@ -400,8 +403,9 @@ impl Reader for S3Reader {
             cache_control: seen.cache_control.filter(|_| !self.sums_only).map(short),
             edge: seen.edge_id.map(|_| "cloudfront"),
             findings: seen.findings,
-        };
+        });
         if response.store {
+            let request = request.map(|request| &mut **request);
             self.report_response(&subject, request, &response, seen.unknown);
             self.observe_response_keys(&subject, &response, &seen);
         }
@@ -412,7 +416,7 @@ impl Reader for S3Reader {
         &mut self,
         connection: &mut Connection,
         peers: Peers,
-        exchange: Exchange<Request, Response>,
+        exchange: Exchange<Self::Request, Self::Response>,
     ) {
         let ended = ended(connection, peers, &exchange);
         self.observations.push(if self.sums_only {
@@ -464,9 +468,13 @@ fn object_len(headers: Headers<'_>) -> ObjectLen {
 }
 
 /// What is counted of an exchange.
-fn ended(connection: &Connection, peers: Peers, exchange: &Exchange<Request, Response>) -> Ended {
+fn ended(
+    connection: &Connection,
+    peers: Peers,
+    exchange: &Exchange<Box<Request>, Box<Response>>,
+) -> Ended {
     let Exchange { request, response, request_body_bytes, response_body_bytes } = exchange;
-    let (asked, answered) = (request.as_ref(), response.as_ref());
+    let (asked, answered) = (request.as_deref(), response.as_deref());
     let object_store = match asked {
         Some(request) => request.store,
         None => answered.is_some_and(|response| response.store),
@@ -484,10 +492,10 @@ fn ended(connection: &Connection, peers: Peers, exchange: &Exchange<Request, Res
 }
 
 /// The record of an exchange, of which `ended` is counted.
-fn record(ended: Ended, peers: Peers, exchange: Exchange<Request, Response>) -> Record {
+fn record(ended: Ended, peers: Peers, exchange: Exchange<Box<Request>, Box<Response>>) -> Record {
     let Exchange { mut request, mut response, request_body_bytes, response_body_bytes } = exchange;
     let Ended { time, host, bucket, object_store, object_bytes } = ended;
-    let (asked, answered) = (request.as_ref(), response.as_ref());
+    let (asked, answered) = (request.as_deref(), response.as_deref());
     let settled = asked.and_then(|request| request.reading.settled());
     let operation = match (asked, answered) {
         (Some(_), _) => settled.and_then(|(operation, _)| operation),

@@ -47,7 +47,7 @@ impl Talk {
         self.finish(request, response)
     }
 
-    fn request(&mut self, line: &str) -> reader::Request {
+    fn request(&mut self, line: &str) -> Box<reader::Request> {
         let mut parts = line.splitn(3, ' ');
         let (method, target) = (parts.next().unwrap(), parts.next().unwrap());
         let fields = fields(parts.next().unwrap_or_default());
@@ -58,13 +58,17 @@ impl Talk {
         self.reader.request(&mut self.connection, peers(), &head)
     }
 
-    fn finish(&mut self, request: Option<reader::Request>, line: &str) -> Said {
+    fn finish(&mut self, request: Option<Box<reader::Request>>, line: &str) -> Said {
         let mut observations = self.observed(request, line);
         let Some(Observation::Over(record)) = observations.pop() else { panic!("no record") };
         Said { record: *record, seen: observations.iter().map(shown).collect() }
     }
 
-    fn observed(&mut self, mut request: Option<reader::Request>, line: &str) -> Vec<Observation> {
+    fn observed(
+        &mut self,
+        mut request: Option<Box<reader::Request>>,
+        line: &str,
+    ) -> Vec<Observation> {
         let response = (!line.is_empty()).then(|| {
             let (status, rest) = line.split_once(' ').unwrap_or((line, ""));
             let fields = fields(rest);
