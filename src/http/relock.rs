@@ -93,6 +93,24 @@ impl<R: Reader> Session<'_, R> {
         (answers.gap_end? > seen).then_some(cursor.start.ack?.since(seen))
     }
 
+    /// The same, where none of the answers was captured so far.
+    fn unheard(&self, cursor: &Cursor) -> Option<u64> {
+        let half = &self.connection.halves[self.direction.index()];
+        let answers = &self.connection.halves[self.direction.reverse().index()];
+        if answers.seen { None } else { Some(cursor.start.ack?.since(half.last_ack?)) }
+    }
+
+    /// Answers that its sender has received by now are missing, where none was captured so far.
+    fn note_unheard(&mut self, cursor: &Cursor) {
+        if self.unheard(cursor).is_none() {
+            return;
+        }
+        let from = self.half().last_ack.unwrap_or_default();
+        let answers = &mut self.connection.halves[self.direction.reverse().index()];
+        answers.gap_end = cursor.start.ack;
+        answers.lose(from);
+    }
+
     /// Whether a body gives way to a new message: it may turn out not to be there, or ends with
     /// its direction but the server went on.
     pub(super) fn opens_instead(
@@ -121,6 +139,7 @@ impl<R: Reader> Session<'_, R> {
                 if self.follows_unproven(cursor) || !self.answered_for_good(cursor, of) {
                     return false;
                 }
+                self.note_unheard(cursor);
                 let (pending, over) = (&mut self.connection.pending, &mut self.http.over);
                 pending.request_replaced(of, cursor.start.position, over);
                 self.half().begin(cursor.start, Otherwise::Instead);
@@ -172,7 +191,7 @@ impl<R: Reader> Session<'_, R> {
     /// body need not come (RFC 9110 §10.1.1).
     fn answered_for_good(&mut self, cursor: &Cursor, of: Serial) -> bool {
         let (answered, interim) = self.connection.pending.progress(of);
-        let unseen = self.unseen_since(cursor, None);
+        let unseen = self.unseen_since(cursor, None).or_else(|| self.unheard(cursor));
         answered || (!interim && unseen.is_some_and(|n| n > MAX_INTERIM))
     }
 
