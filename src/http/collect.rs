@@ -61,11 +61,7 @@ impl<R: Reader> Session<'_, R> {
                     partial = rest.to_vec();
                 }
                 let half = self.half();
-                half.turned = turned;
-                if held > 0 && cursor.turn != Turn::Continues {
-                    let (cursor, last_ack) = (*cursor, half.last_ack);
-                    half.turned = Some(Box::new(Turned { behind: held, cursor, last_ack }));
-                }
+                half.note_turned(turned, held, cursor);
                 half.partial = partial;
                 half.scanned = scanned;
                 rest.len()

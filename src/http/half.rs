@@ -3,7 +3,8 @@
 use super::body::Body;
 use super::method::Methods;
 use super::pairing::Serial;
-use super::session::Turned;
+use super::session::{Cursor, Turned};
+use crate::flow::Turn;
 use crate::net::{Position, Timestamp};
 
 /// Where a direction stands.
@@ -128,6 +129,21 @@ impl Half {
         self.partial = Vec::new();
         self.scanned = 0;
         self.turned = None;
+    }
+
+    /// Notes what of more that is to be held, at `cursor` and behind `held` bytes, takes its turn; `turned` did
+    /// so far.
+    pub(super) fn note_turned(
+        &mut self,
+        turned: Option<Box<Turned>>,
+        held: usize,
+        cursor: &Cursor,
+    ) {
+        self.turned = turned;
+        if held > 0 && cursor.turn != Turn::Continues {
+            let (cursor, last_ack) = (*cursor, self.last_ack);
+            self.turned = Some(Box::new(Turned { behind: held, cursor, last_ack }));
+        }
     }
 
     /// Begins to read the first message of TLS, of which `held` came before.

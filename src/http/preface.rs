@@ -7,13 +7,15 @@ use super::Reader;
 use super::half::{State, Why};
 use super::head::Kind;
 use super::proxy::{self, Header};
-use super::session::{Cursor, Session};
+use super::session::{Cursor, Session, Turned};
 use crate::flow::Turn;
 
 impl<R: Reader> Session<'_, R> {
     /// Reads the first bytes of a direction, as far as they are there. Returns how many it took.
     pub(super) fn preface(&mut self, cursor: &Cursor, rest: &[u8]) -> usize {
         let mut held = std::mem::take(&mut self.half().partial);
+        // Where a turn is taken right here, it is taken nowhere before.
+        let turned = self.half().turned.take().filter(|_| cursor.turn == Turn::Continues);
         let before = held.len();
         let header = if before == 0 {
             proxy::read(rest)
@@ -30,6 +32,7 @@ impl<R: Reader> Session<'_, R> {
                     held = rest.to_vec();
                 }
                 self.half().partial = held;
+                self.half().note_turned(turned, before, cursor);
                 rest.len()
             }
             Header::Of(length) if !is_answers && !self.is_too_long(length) => {
@@ -44,7 +47,7 @@ impl<R: Reader> Session<'_, R> {
             }
             _ => {
                 held.truncate(before);
-                self.no_preface(&held);
+                self.no_preface(&held, turned);
                 0
             }
         }
@@ -62,15 +65,21 @@ impl<R: Reader> Session<'_, R> {
     pub(super) fn settle_preface(&mut self) {
         if self.half().state == State::Preface {
             let held = std::mem::take(&mut self.half().partial);
-            self.no_preface(&held);
+            let turned = self.half().turned.take();
+            self.no_preface(&held, turned);
         }
     }
 
-    /// Reads what was held as what else it is.
-    fn no_preface(&mut self, held: &[u8]) {
+    /// Reads what was held as what else it is, and what of it took its turn as that.
+    fn no_preface(&mut self, held: &[u8], turned: Option<Box<Turned>>) {
         let start = self.half().start;
         self.half().state = State::Proxied(0);
         let mut cursor = Cursor { start, turn: Turn::Continues, had: None, starts_stream: true };
-        self.read(&mut cursor, held);
+        let (before, behind) = held.split_at(turned.as_ref().map_or(held.len(), |t| t.behind));
+        self.read(&mut cursor, before);
+        if let Some(mut turned) = turned {
+            self.half().last_ack = turned.last_ack;
+            self.read(&mut turned.cursor, behind);
+        }
     }
 }
