@@ -71,14 +71,16 @@ fn row(kind: Option<&Kind>, percent: u64) -> Result<u64, Problem> {
     Ok(peak)
 }
 
-/// What each of a million connections takes, in bytes.
-fn each(kind: &Kind, percent: u64, base: u64) -> Result<(), Problem> {
+/// What each of a million connections takes, in bytes, when they begin within so many seconds of packet
+/// time: for a few, each takes what one takes that is at work.
+fn each(kind: &Kind, percent: u64, base: u64, seconds: u64) -> Result<(), Problem> {
     let frames = kind.frames * percent / 100;
-    let mut flood = kind.flood(frames, Shape::default().from, 20);
+    let mut flood = kind.flood(frames, Shape::default().from, seconds);
     let Answer { summary, peak, .. } = replay(BINARY, kind.tight, &mut flood, i64::MAX)?;
     let connections = summary["ledger"]["flows"]["total"].as_u64().unwrap_or(1);
     let bytes = peak.saturating_sub(base) / connections.max(1);
-    println!("{connections} {}: {:.0} MiB, {bytes} bytes each", kind.name, mebibytes(peak));
+    let (name, peak) = (kind.name, mebibytes(peak));
+    println!("{connections} {name} within {seconds} s: {peak:.0} MiB, {bytes} bytes each");
     Ok(())
 }
 
@@ -93,6 +95,7 @@ fn main() -> Result<(), Problem> {
         row(Some(kind), percent)?;
     }
     println!();
-    each(&IDLE, percent, base)?;
-    each(&EMPTY, percent, base)
+    each(&IDLE, percent, base, 20)?;
+    each(&IDLE, percent, base, 5 * SECONDS)?;
+    each(&EMPTY, percent, base, 20)
 }
