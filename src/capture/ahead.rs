@@ -9,8 +9,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::thread;
 
-/// How many buffers are on their way at once. They are given to the thread half of them at a time, so that
-/// it is woken less often.
+/// How many buffers are on their way at once.
 const AHEAD: usize = 8;
 
 /// The size of a page. What is read begins with one in memory, as it mostly does in the file: where
@@ -77,10 +76,8 @@ impl Ahead {
         if self.is_over {
             return Ok(None);
         }
-        if self.under_way <= AHEAD / 2 {
-            while self.under_way < AHEAD && self.free.send(buffer()).is_ok() {
-                self.under_way += 1;
-            }
+        while self.under_way < AHEAD && self.free.send(buffer()).is_ok() {
+            self.under_way += 1;
         }
         let gone = || io::Error::other("the thread that reads ahead is gone");
         let chunk = self.filled.recv().map_err(|_| gone()).and_then(|chunk| chunk);
