@@ -24,10 +24,10 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Which worker a flow with that hash goes to: by other bits than its place in the worker's table, and
-    /// without a division.
+    /// Which worker a flow with that hash goes to, without a division: by other bits than the lowest, which
+    /// are its place in the worker's table, and the seven highest, by which it is told from others there.
     fn worker_of(&self, hash: u64) -> usize {
-        let share = hash >> 32;
+        let share = u64::from((hash >> 24) as u32);
         ((share * self.workers.len() as u64) >> 32) as usize
     }
 }
