@@ -23,11 +23,9 @@ impl<R: Reader> Session<'_, R> {
         }
         let (mut partial, scanned, turned) = {
             let half = self.half();
-            (std::mem::take(&mut half.partial), half.scanned, half.turned.take())
+            (std::mem::take(&mut half.partial), half.scanned, half.take_turned(cursor))
         };
         let held = partial.len();
-        // Where a turn is taken right here, it is taken nowhere before.
-        let turned = turned.filter(|_| cursor.turn == Turn::Continues);
         let found = if held == 0 {
             head::find_end(rest, 0)
         } else {
@@ -165,11 +163,16 @@ impl<R: Reader> Session<'_, R> {
                 self.connection.pending.add_response_body(of, n);
             }
         }
+        self.read_turned(turned, &bytes[behind..held]);
+        0
+    }
+
+    /// Reads what was held from the segment on that took its turn, if there is one, as that.
+    pub(super) fn read_turned(&mut self, turned: Option<Box<Turned>>, bytes: &[u8]) {
         if let Some(mut turned) = turned {
             self.half().last_ack = turned.last_ack;
-            self.read(&mut turned.cursor, &bytes[behind..held]);
+            self.read(&mut turned.cursor, bytes);
         }
-        0
     }
 
     /// Whether the first bytes of a direction, which are no head, are still of an HTTP connection:

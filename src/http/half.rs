@@ -131,6 +131,11 @@ impl Half {
         self.turned = None;
     }
 
+    /// What of that which is held takes its turn; where `cursor` takes one, that is nowhere before.
+    pub(super) fn take_turned(&mut self, cursor: &Cursor) -> Option<Box<Turned>> {
+        self.turned.take().filter(|_| cursor.turn == Turn::Continues)
+    }
+
     /// Notes what of more that is to be held, at `cursor` and behind `held` bytes, takes its turn; `turned` did
     /// so far.
     pub(super) fn note_turned(

@@ -14,8 +14,7 @@ impl<R: Reader> Session<'_, R> {
     /// Reads the first bytes of a direction, as far as they are there. Returns how many it took.
     pub(super) fn preface(&mut self, cursor: &Cursor, rest: &[u8]) -> usize {
         let mut held = std::mem::take(&mut self.half().partial);
-        // Where a turn is taken right here, it is taken nowhere before.
-        let turned = self.half().turned.take().filter(|_| cursor.turn == Turn::Continues);
+        let turned = self.half().take_turned(cursor);
         let before = held.len();
         let header = if before == 0 {
             proxy::read(rest)
@@ -77,9 +76,6 @@ impl<R: Reader> Session<'_, R> {
         let mut cursor = Cursor { start, turn: Turn::Continues, had: None, starts_stream: true };
         let (before, behind) = held.split_at(turned.as_ref().map_or(held.len(), |t| t.behind));
         self.read(&mut cursor, before);
-        if let Some(mut turned) = turned {
-            self.half().last_ack = turned.last_ack;
-            self.read(&mut turned.cursor, behind);
-        }
+        self.read_turned(turned, behind);
     }
 }
