@@ -71,8 +71,8 @@ impl CaptureFile {
         Ok(Self { path: path.to_owned(), link_type, reading: Some(reading) })
     }
 
-    /// Nothing else is read besides: the file may take a thread of its own that reads ahead.
-    pub(super) fn is_alone(&mut self) {
+    /// From now on the file may take a thread of its own that reads ahead: nothing else is read besides.
+    pub(super) fn read_ahead(&mut self) {
         if let Some(Reading::Blocks(blocks)) = &mut self.reading {
             blocks.read_ahead();
         }

@@ -221,7 +221,7 @@ impl Reading {
 
     /// Gives packets as they are read.
     fn pass(&mut self, take: &mut Take<'_>) -> Result<Step, CaptureError> {
-        self.file.is_alone();
+        self.file.read_ahead();
         let read = self.file.read(take);
         self.note(read).map(|read| match read {
             Read::Enough => Step::Enough,
