@@ -3,7 +3,9 @@
 use sealwatch::capture::{CaptureFiles, LinkType, Next, Packet, PacketSource};
 use sealwatch::decode::{Config, Decoder, Flags, Segment};
 use sealwatch::flow::{Chunk, Consumer, Content, Demand, FlowTable, Limits, Standing, Unfolding};
-use sealwatch::http::{self, Exchange, Headers, Http, Peers, Reader, RequestHead, ResponseHead};
+use sealwatch::http::{
+    self, Exchange, Field, Headers, Http, Peers, Reader, RequestHead, ResponseHead,
+};
 use sealwatch::net::{Direction, FlowKey, Seq, Timestamp, Tunnel};
 use sealwatch::s3::S3Reader;
 use std::collections::HashMap;
@@ -214,7 +216,7 @@ impl Reader for Nobody {
     fn over(&mut self, (): &mut (), _: Peers, _: Exchange<(), ()>) {}
 }
 
-pub(crate) type Fields = Vec<(String, Vec<u8>)>;
+pub(crate) type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// A head; of a request, its method and target, of an answer, its status.
 pub(crate) struct Head {
@@ -270,11 +272,11 @@ impl Heads {
 }
 
 fn owned(headers: Headers<'_>) -> Fields {
-    headers.iter().map(|(name, value)| (name.to_owned(), value.to_vec())).collect()
+    headers.iter().map(|field| (field.name().to_vec(), field.value().to_vec())).collect()
 }
 
-fn borrowed(fields: &Fields) -> Vec<httparse::Header<'_>> {
-    fields.iter().map(|(name, value)| httparse::Header { name, value }).collect()
+fn borrowed(fields: &Fields) -> Vec<Field<'_>> {
+    fields.iter().map(|(name, value)| Field::new(name, value)).collect()
 }
 
 impl Reader for Heads {

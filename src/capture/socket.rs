@@ -5,7 +5,7 @@
 //! view of the socket stays true: neither the ring, nor the header format, nor the filter is
 //! touched.
 //!
-//! This is the one place with `unsafe` code. There is no other way: no safe wrapper has these
+//! All of this is `unsafe` code. There is no other way: no safe wrapper has these
 //! options, and without them several threads cannot share an interface, and a process that gave
 //! its capabilities away could never take up an interface again (a new socket would need them,
 //! another `bind` of an old one does not). Every call passes the address and the size of one

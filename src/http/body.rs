@@ -284,11 +284,12 @@ impl Chunked {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::Field;
 
     fn framing_of(fields: &[(&str, &str)]) -> (Framing, Framing) {
         let fields: Vec<_> = fields
             .iter()
-            .map(|(name, value)| httparse::Header { name, value: value.as_bytes() })
+            .map(|(name, value)| Field::new(name.as_bytes(), value.as_bytes()))
             .collect();
         (of_request(Headers::new(&fields)), of_response(Headers::new(&fields)))
     }

@@ -12,16 +12,19 @@ mod collect;
 mod connection;
 mod counts;
 mod faulty;
+mod fields;
 mod half;
 mod head;
 mod message;
 mod method;
 mod pairing;
 mod parse;
+pub mod plain;
 mod preface;
 mod proxy;
 mod relock;
 mod resting;
+mod scan;
 mod session;
 mod tls;
 
@@ -29,6 +32,7 @@ use crate::flow::{Folding, Unfolding};
 use crate::net::{Endpoint, Timestamp, Tunnel};
 
 pub use counts::{Counts, TlsCounts};
+pub use fields::{Field, Headers, Room};
 pub use parse::MAX_HEADER_FIELDS;
 pub use session::{Connection, Http};
 
@@ -61,49 +65,6 @@ pub struct Peers {
     pub server: Endpoint,
     /// What the first packet seen of the connection was wrapped in.
     pub tunnel: Option<Tunnel>,
-}
-
-/// The header fields of a head, in wire order. Names match case-insensitively
-/// (RFC 9110 §5.1); values are bytes, without surrounding white space (RFC 9110 §5.5).
-#[derive(Clone, Copy, Debug)]
-pub struct Headers<'h> {
-    fields: &'h [httparse::Header<'h>],
-    /// A bit for each length of a name that occurs, modulo 64: most fields that are asked for are not
-    /// there, and no other name is as long.
-    lengths: u64,
-}
-
-const fn length_bit(name: &str) -> u64 {
-    1 << (name.len() % 64)
-}
-
-impl<'h> Headers<'h> {
-    /// Wraps parsed fields.
-    pub fn new(fields: &'h [httparse::Header<'h>]) -> Self {
-        let lengths = fields.iter().fold(0, |bits, field| bits | length_bit(field.name));
-        Self { fields, lengths }
-    }
-
-    /// Every field, in wire order: its name as it was spelled, and its value.
-    pub fn iter(self) -> impl Iterator<Item = (&'h str, &'h [u8])> {
-        self.fields.iter().map(|field| (field.name, field.value))
-    }
-
-    /// The values of every field called `name`, in wire order.
-    #[inline]
-    pub fn all(self, name: &str) -> impl Iterator<Item = &'h [u8]> {
-        let there = self.lengths & length_bit(name) != 0;
-        let fields = if there { self.fields } else { &[] };
-        // Most differ in length already.
-        let is = move |n: &str| n.len() == name.len() && n.eq_ignore_ascii_case(name);
-        fields.iter().filter(move |field| is(field.name)).map(|field| field.value)
-    }
-
-    /// The value of the first field called `name`.
-    #[inline]
-    pub fn first(self, name: &str) -> Option<&'h [u8]> {
-        self.all(name).next()
-    }
 }
 
 /// A complete request head. Borrowed from the stream: who wants to keep something copies it,

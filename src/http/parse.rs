@@ -1,11 +1,13 @@
 //! Reading one message head.
 //!
-//! Takes a head: all of it, or bytes that may hold one at their beginning. Gives its parts, by
-//! `httparse`. Promises that a head is read whole or not at all, and that a part that the parser would
-//! refuse hides no other.
+//! Takes a head: all of it, or bytes that may hold one at their beginning. Gives its parts: of what most
+//! heads are, by [`plain`]; of all others, by `httparse`. Promises that a head is read whole or not at all,
+//! and that a part that the parser would refuse hides no other.
 
+use super::fields::Room;
 use super::head::{is_version, skip_empty_lines};
-use super::{Headers, RequestHead, ResponseHead};
+use super::plain::{self, Plain, RequestLine, StatusLine};
+use super::{Field, Headers, RequestHead, ResponseHead};
 use crate::net::Timestamp;
 use httparse::Status;
 use std::borrow::Cow;
@@ -13,9 +15,6 @@ use std::mem::MaybeUninit;
 
 /// The most header fields that a head may have, whatever the limits say.
 pub const MAX_HEADER_FIELDS: usize = 1024;
-
-/// How many fields nearly all heads have at most: room for so many is on the stack at no cost.
-const PLAIN_FIELDS: usize = 64;
 
 /// Why a head could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,16 +132,16 @@ pub(super) fn read_request<T>(
     then: impl FnOnce(Extent<'_>, &RequestHead<'_>) -> T,
 ) -> Result<T, Unreadable> {
     let (Text::Whole(bytes) | Text::Plain(bytes)) = text;
-    let mut room = [const { MaybeUninit::uninit() }; PLAIN_FIELDS];
-    let room = &mut room[..max_fields.min(PLAIN_FIELDS)];
-    let mut request = httparse::Request::new(&mut []);
-    match (request.parse_with_uninit_headers(bytes, room), text) {
-        (Ok(Status::Complete(length)), _) => {
-            let extent = Extent { bytes: &bytes[..length], plain: true };
-            take_request(extent, &request, time, then)
+    let mut room = Room::default();
+    match (plain::request(bytes, max_fields, &mut room), text) {
+        (Some(Plain { line, length }), _) => {
+            let RequestLine { method, target, minor_version } = line;
+            let headers = room.headers();
+            let head = RequestHead { time, method, target, minor_version, headers };
+            Ok(then(Extent { bytes: &bytes[..length], plain: true }, &head))
         }
-        (_, Text::Plain(_)) => Err(Unreadable::NotAHead),
-        (_, Text::Whole(_)) => read_odd_request(bytes, time, max_fields, then),
+        (None, Text::Plain(_)) => Err(Unreadable::NotAHead),
+        (None, Text::Whole(_)) => read_odd_request(bytes, time, max_fields, then),
     }
 }
 
@@ -159,26 +158,22 @@ fn read_odd_request<T>(
     let room = &mut room[..max_fields.min(MAX_HEADER_FIELDS)];
     let mut request = httparse::Request::new(&mut []);
     match config().parse_request_with_uninit_headers(&mut request, &tidied, room) {
-        Ok(Status::Complete(_)) => {
-            take_request(Extent { bytes, plain: false }, &request, time, then)
-        }
-        other => Err(other.into()),
+        Ok(Status::Complete(_)) => {}
+        other => return Err(other.into()),
     }
+    let (Some(method), Some(target), Some(minor_version)) =
+        (request.method, request.path, request.version)
+    else {
+        return Err(Unreadable::NotAHead);
+    };
+    let fields = fields(request.headers);
+    let headers = Headers::new(&fields);
+    let head = RequestHead { time, method, target, minor_version, headers };
+    Ok(then(Extent { bytes, plain: false }, &head))
 }
 
-fn take_request<T>(
-    extent: Extent<'_>,
-    request: &httparse::Request<'_, '_>,
-    time: Timestamp,
-    then: impl FnOnce(Extent<'_>, &RequestHead<'_>) -> T,
-) -> Result<T, Unreadable> {
-    match (request.method, request.path, request.version) {
-        (Some(method), Some(target), Some(minor_version)) => {
-            let headers = Headers::new(request.headers);
-            Ok(then(extent, &RequestHead { time, method, target, minor_version, headers }))
-        }
-        _ => Err(Unreadable::NotAHead),
-    }
+fn fields<'h>(headers: &[httparse::Header<'h>]) -> Vec<Field<'h>> {
+    headers.iter().map(|field| Field::new(field.name.as_bytes(), field.value)).collect()
 }
 
 /// Reads a response head of at most `max_fields` fields and hands it to `then`.
@@ -189,21 +184,15 @@ pub(super) fn read_response<T>(
     then: impl FnOnce(Extent<'_>, &ResponseHead<'_>) -> T,
 ) -> Result<T, Unreadable> {
     let (Text::Whole(bytes) | Text::Plain(bytes)) = text;
-    let mut room = [const { MaybeUninit::uninit() }; PLAIN_FIELDS];
-    let room = &mut room[..max_fields.min(PLAIN_FIELDS)];
-    let mut response = httparse::Response::new(&mut []);
-    let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
-        &mut response,
-        bytes,
-        room,
-    );
-    match (parsed, text) {
-        (Ok(Status::Complete(length)), _) => {
-            let extent = Extent { bytes: &bytes[..length], plain: true };
-            take_response(extent, &response, time, then)
+    let mut room = Room::default();
+    match (plain::response(bytes, max_fields, &mut room), text) {
+        (Some(Plain { line, length }), _) => {
+            let StatusLine { minor_version, status } = line;
+            let head = ResponseHead { time, status, minor_version, headers: room.headers() };
+            Ok(then(Extent { bytes: &bytes[..length], plain: true }, &head))
         }
-        (_, Text::Plain(_)) => Err(Unreadable::NotAHead),
-        (_, Text::Whole(_)) => read_odd_response(bytes, time, max_fields, then),
+        (None, Text::Plain(_)) => Err(Unreadable::NotAHead),
+        (None, Text::Whole(_)) => read_odd_response(bytes, time, max_fields, then),
     }
 }
 
@@ -220,26 +209,15 @@ fn read_odd_response<T>(
     let room = &mut room[..max_fields.min(MAX_HEADER_FIELDS)];
     let mut response = httparse::Response::new(&mut []);
     match config().parse_response_with_uninit_headers(&mut response, &tidied, room) {
-        Ok(Status::Complete(_)) => {
-            take_response(Extent { bytes, plain: false }, &response, time, then)
-        }
-        other => Err(other.into()),
+        Ok(Status::Complete(_)) => {}
+        other => return Err(other.into()),
     }
-}
-
-fn take_response<T>(
-    extent: Extent<'_>,
-    response: &httparse::Response<'_, '_>,
-    time: Timestamp,
-    then: impl FnOnce(Extent<'_>, &ResponseHead<'_>) -> T,
-) -> Result<T, Unreadable> {
-    match (response.code, response.version) {
-        (Some(status @ 100..), Some(minor_version)) => {
-            let headers = Headers::new(response.headers);
-            Ok(then(extent, &ResponseHead { time, status, minor_version, headers }))
-        }
-        _ => Err(Unreadable::NotAHead),
-    }
+    let (Some(status @ 100..), Some(minor_version)) = (response.code, response.version) else {
+        return Err(Unreadable::NotAHead);
+    };
+    let fields = fields(response.headers);
+    let head = ResponseHead { time, status, minor_version, headers: Headers::new(&fields) };
+    Ok(then(Extent { bytes, plain: false }, &head))
 }
 
 #[cfg(test)]

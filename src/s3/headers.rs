@@ -2,11 +2,11 @@
 //!
 //! Names match case-insensitively, with or without `X-` (that prefix is deprecated, RFC 6648,
 //! and a formal name may come). An empty value is an absent one. To add a header, add a branch
-//! to `Seen::family`.
+//! to `Seen::encryption`.
 
 use super::findings::{Finding, Findings};
 use super::mode::{Mode, Spelling};
-use crate::http::Headers;
+use crate::http::{Field, Headers};
 
 /// The most bytes of a key id that are kept: an ARN has at most 2,048.
 const MAX_KEY_ID: usize = 2_048;
@@ -43,8 +43,8 @@ impl<'h> Seen<'h> {
     /// Reads a header.
     pub(super) fn of(headers: Headers<'h>) -> Self {
         let mut seen = Self::default();
-        for (name, value) in headers.iter() {
-            seen.field(name, value);
+        for field in headers.iter() {
+            seen.field(field);
         }
         seen
     }
@@ -59,52 +59,49 @@ impl<'h> Seen<'h> {
         seen
     }
 
-    fn field(&mut self, name: &str, value: &'h [u8]) {
-        match name.as_bytes() {
-            [b'x' | b'X', b'-', b'a' | b'A', ..] => {
-                if let Some(rest) = strip_prefix(name, "x-amz-") {
-                    self.sign = true;
-                    if rest.eq_ignore_ascii_case("cf-id") {
-                        self.edge_id.get_or_insert(value);
-                    }
-                    self.amz(rest, value, true);
-                }
+    fn field(&mut self, field: &Field<'h>) {
+        let value = field.value();
+        if field.after("x-amz-").is_some() {
+            self.sign = true;
+            if field.is("x-amz-cf-id") {
+                self.edge_id.get_or_insert(value);
+            } else if let Some(rest) = field.after("x-amz-copy-source") {
+                self.copy_source(rest, value, true);
+            } else if let Some(suffix) = field.after("x-amz-server-side-encryption") {
+                self.encryption(suffix, value, true, false);
             }
-            [b'a' | b'A', b'm' | b'M', ..] => {
-                if let Some(rest) = strip_prefix(name, "amz-") {
-                    self.amz(rest, value, false);
-                }
-            }
-            [b'a' | b'A', b'u' | b'U', ..] if name.eq_ignore_ascii_case("authorization") => {
-                self.sign |= value.starts_with(b"AWS4-HMAC-") || value.starts_with(b"AWS ");
-            }
-            [b's' | b'S', b'e' | b'E', ..] if name.eq_ignore_ascii_case("server") => {
-                self.sign |= value == b"AmazonS3";
-            }
-            [b'c' | b'C', b'o' | b'O', ..] if name.eq_ignore_ascii_case("content-type") => {
-                self.content_type.get_or_insert(value);
-            }
-            [b'c' | b'C', b'a' | b'A', ..] if name.eq_ignore_ascii_case("cache-control") => {
-                self.cache_control.get_or_insert(value);
-            }
-            [b'e' | b'E', b't' | b'T', ..] if name.eq_ignore_ascii_case("etag") => {
-                self.etag.get_or_insert(value);
-            }
-            _ => {}
+        } else if let Some(rest) = field.after("amz-copy-source") {
+            self.copy_source(rest, value, false);
+        } else if let Some(suffix) = field.after("amz-server-side-encryption") {
+            self.encryption(suffix, value, false, false);
+        } else if field.is("authorization") {
+            self.sign |= value.starts_with(b"AWS4-HMAC-") || value.starts_with(b"AWS ");
+        } else if field.is("server") {
+            self.sign |= value == b"AmazonS3";
+        } else if field.is("content-type") {
+            self.content_type.get_or_insert(value);
+        } else if field.is("cache-control") {
+            self.cache_control.get_or_insert(value);
+        } else if field.is("etag") {
+            self.etag.get_or_insert(value);
         }
     }
 
-    /// A field whose name goes on with `rest` after `x-amz-`, or after `amz-`.
-    fn amz(&mut self, rest: &str, value: &'h [u8], prefixed: bool) {
-        let (of_source, family) = match strip_prefix(rest, "copy-source") {
-            Some("") => {
-                self.copy_source |= !value.is_empty();
-                return;
-            }
-            Some(rest) => (true, rest.get(1..).unwrap_or_default()),
-            None => (false, rest),
-        };
-        let Some(suffix) = strip_prefix(family, "server-side-encryption") else { return };
+    /// A field whose name goes on with `rest` after `x-amz-copy-source`, or without `x-`.
+    fn copy_source(&mut self, rest: &[u8], value: &'h [u8], prefixed: bool) {
+        const FAMILY: &[u8] = b"-server-side-encryption";
+        if rest.is_empty() {
+            self.copy_source |= !value.is_empty();
+        } else if let Some((family, suffix)) = rest.split_at_checked(FAMILY.len())
+            && family.eq_ignore_ascii_case(FAMILY)
+        {
+            self.encryption(suffix, value, prefixed, true);
+        }
+    }
+
+    /// A field whose name goes on with `suffix` after `x-amz-server-side-encryption`, or without `x-`; or
+    /// after that of the source of a copy.
+    fn encryption(&mut self, suffix: &[u8], value: &'h [u8], prefixed: bool, of_source: bool) {
         if value.is_empty() {
             return;
         }
@@ -112,21 +109,21 @@ impl<'h> Seen<'h> {
             self.sign = true;
             self.findings.insert(Finding::UnprefixedName);
         }
-        let is = |name: &str| suffix.eq_ignore_ascii_case(name);
-        if is("-customer-key") {
+        let is = |name: &[u8]| suffix.eq_ignore_ascii_case(name);
+        if is(b"-customer-key") {
             self.findings.insert(Finding::CustomerKeyInClear);
         }
         if of_source {
             // About the object that is copied, not about what is asked for.
         } else if suffix.is_empty() {
             self.mode_value(value);
-        } else if strip_prefix(suffix, "-customer-").is_some() {
+        } else if begins(suffix, b"-customer-") {
             self.customer_key = true;
-        } else if is("-aws-kms-key-id") {
+        } else if is(b"-aws-kms-key-id") {
             self.kms_key_id = Some(&value[..value.len().min(MAX_KEY_ID)]);
-        } else if is("-context") {
+        } else if is(b"-context") {
             self.context = Some(value);
-        } else if is("-bucket-key-enabled") {
+        } else if is(b"-bucket-key-enabled") {
             self.bucket_key_enabled = match value.to_ascii_lowercase().as_slice() {
                 b"true" => Some(true),
                 b"false" => Some(false),
@@ -169,10 +166,9 @@ impl<'h> Seen<'h> {
     }
 }
 
-/// What follows `prefix`, case ignored.
-fn strip_prefix<'n>(name: &'n str, prefix: &str) -> Option<&'n str> {
-    let (start, rest) = name.split_at_checked(prefix.len())?;
-    start.eq_ignore_ascii_case(prefix).then_some(rest)
+/// Whether a name begins with `prefix`, case ignored.
+fn begins(name: &[u8], prefix: &[u8]) -> bool {
+    name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
 #[cfg(test)]
@@ -182,7 +178,7 @@ mod tests {
     fn seen<T>(fields: &[(&str, &str)], then: impl FnOnce(Seen<'_>) -> T) -> T {
         let fields: Vec<_> = fields
             .iter()
-            .map(|(name, value)| httparse::Header { name, value: value.as_bytes() })
+            .map(|(name, value)| Field::new(name.as_bytes(), value.as_bytes()))
             .collect();
         then(Seen::of_request(Headers::new(&fields)))
     }

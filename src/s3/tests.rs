@@ -1,5 +1,5 @@
 use super::*;
-use crate::http::{Exchange, Headers, Peers, Reader, RequestHead, ResponseHead};
+use crate::http::{Exchange, Field, Headers, Peers, Reader, RequestHead, ResponseHead};
 use crate::net::Endpoint;
 use std::net::IpAddr;
 
@@ -24,8 +24,8 @@ fn fields(line: &str) -> Vec<(String, String)> {
     line.split('|').filter(|field| !field.is_empty()).map(pair).collect()
 }
 
-fn parsed(fields: &[(String, String)]) -> Vec<httparse::Header<'_>> {
-    fields.iter().map(|(name, value)| httparse::Header { name, value: value.as_bytes() }).collect()
+fn parsed(fields: &[(String, String)]) -> Vec<Field<'_>> {
+    fields.iter().map(|(name, value)| Field::new(name.as_bytes(), value.as_bytes())).collect()
 }
 
 fn peers() -> Peers {

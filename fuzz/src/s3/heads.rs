@@ -1,6 +1,7 @@
 //! Heads as text, and the secrets in them.
 
 use httparse::{EMPTY_HEADER, Header, Status};
+use sealwatch::http;
 
 const MAX_HEADS: usize = 40;
 const MAX_FIELDS: usize = 64;
@@ -69,8 +70,8 @@ impl Head {
 }
 
 /// As the S3 room takes them.
-pub(super) fn borrowed(fields: &[Field]) -> Vec<Header<'_>> {
-    fields.iter().map(|(name, value)| Header { name, value }).collect()
+pub(super) fn borrowed(fields: &[Field]) -> Vec<http::Field<'_>> {
+    fields.iter().map(|(name, value)| http::Field::new(name.as_bytes(), value)).collect()
 }
 
 /// Every head in a text that can be read; what cannot is passed over.
