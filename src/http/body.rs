@@ -66,15 +66,21 @@ struct Conflict;
 fn content_length(headers: Headers<'_>) -> Result<Option<u64>, Conflict> {
     let mut known = None;
     for value in headers.all("content-length") {
-        for part in value.split(|b| *b == b',') {
-            let length = decimal(part.trim_ascii()).ok_or(Conflict)?;
-            if known.is_some_and(|other| other != length) {
-                return Err(Conflict);
-            }
-            known = Some(length);
+        let length = decimal(value).or_else(|| list(value)).ok_or(Conflict)?;
+        if known.is_some_and(|other| other != length) {
+            return Err(Conflict);
         }
+        known = Some(length);
     }
     Ok(known)
+}
+
+/// Equal numbers.
+#[cold]
+fn list(value: &[u8]) -> Option<u64> {
+    let mut lengths = value.split(|b| *b == b',').map(|part| decimal(part.trim_ascii()));
+    let first = lengths.next()??;
+    lengths.all(|length| length == Some(first)).then_some(first)
 }
 
 fn decimal(digits: &[u8]) -> Option<u64> {
