@@ -75,12 +75,13 @@ impl<R: Reader> Session<'_, R> {
             return None;
         }
         let text = Text::Plain(&rest[..rest.len().min(limit)]);
-        self.read_head(head::guess(rest), text).ok()
+        self.read_head(head::plain_kind(rest)?, text).ok()
     }
 
     /// Reads a head that is whole, however odd. `false` when it is none.
     fn read_whole(&mut self, guess: Guess, head: &[u8]) -> bool {
-        let read = self.read_head(guess, Text::Whole(head));
+        let Guess::Http(kind) = guess else { return false };
+        let read = self.read_head(kind, Text::Whole(head));
         let too_many = read == Err(Unreadable::TooManyFields);
         self.http.counts.heads_with_too_many_fields += u64::from(too_many);
         read.is_ok()

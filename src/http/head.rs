@@ -29,7 +29,7 @@ pub(super) enum Guess {
 
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// No registered method is longer than 18 characters (`UPDATEREDIRECTREF`).
-const MAX_METHOD: usize = 24;
+pub(super) const MAX_METHOD: usize = 24;
 
 /// Guesses from its first bytes what a direction carries.
 pub(super) fn guess(bytes: &[u8]) -> Guess {
@@ -50,6 +50,15 @@ pub(super) fn guess(bytes: &[u8]) -> Guess {
         return Guess::Undecided;
     }
     guess_method(bytes)
+}
+
+/// The kind of head that bytes begin with, if they begin with a plain one.
+pub(super) fn plain_kind(bytes: &[u8]) -> Option<Kind> {
+    match bytes {
+        [b'H', b'T', b'T', b'P', b'/', ..] => Some(Kind::Response),
+        [b'A'..=b'Z', ..] => Some(Kind::Request),
+        _ => None,
+    }
 }
 
 fn guess_binary(bytes: &[u8]) -> Option<Guess> {

@@ -3,7 +3,7 @@
 use super::body::{Body, Chunked, Framing};
 use super::faulty::framing;
 use super::half::{Half, State, Why};
-use super::head::{Guess, Kind};
+use super::head::Kind;
 use super::pairing::{Answers, Method, Serial};
 use super::parse::{self, Extent, Text, Unreadable};
 use super::session::{Connection, Http, Session, place};
@@ -11,12 +11,12 @@ use super::{Headers, Reader, ResponseHead};
 use crate::net::{Direction, Position};
 
 impl<R: Reader> Session<'_, R> {
-    /// Reads a head, of what its first bytes say; how long it is.
-    pub(super) fn read_head(&mut self, guess: Guess, text: Text<'_>) -> Result<usize, Unreadable> {
-        match (self.kind(), guess) {
-            (Some(Kind::Request) | None, Guess::Http(Kind::Request)) => self.read_request(text),
-            (Some(Kind::Response) | None, Guess::Http(Kind::Response)) => self.read_response(text),
-            _ => Err(Unreadable::NotAHead),
+    /// Reads a head of that kind, if one is due here; how long it is.
+    pub(super) fn read_head(&mut self, kind: Kind, text: Text<'_>) -> Result<usize, Unreadable> {
+        match kind {
+            _ if self.kind().is_some_and(|due| due != kind) => Err(Unreadable::NotAHead),
+            Kind::Request => self.read_request(text),
+            Kind::Response => self.read_response(text),
         }
     }
 

@@ -6,6 +6,7 @@
 //! it reads, `httparse` reads the same; and that what it does not read is not called wrong.
 
 use super::fields::{Field, PLAIN_FIELDS, Room};
+use super::head::MAX_METHOD;
 use super::scan::{self, run};
 
 /// A head that was read.
@@ -44,7 +45,11 @@ pub fn request<'b>(
     room: &mut Room<'b>,
 ) -> Option<Plain<RequestLine<'b>>> {
     let mut head = Cursor { bytes, at: 0 };
-    let method = head.word(bytes.iter().take_while(|byte| byte.is_ascii_uppercase()).count())?;
+    let method = bytes.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
+    if method > MAX_METHOD {
+        return None;
+    }
+    let method = head.word(method)?;
     let target = head.word(run::<scan::Target>(bytes, head.at))?;
     let minor_version = head.version()?;
     head.line_end()?;
