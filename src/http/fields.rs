@@ -51,6 +51,12 @@ impl<'h> Field<'h> {
             && (name.len() <= START || self.name[START..].eq_ignore_ascii_case(&name[START..]))
     }
 
+    /// The first byte of its name; a letter in lower case.
+    #[inline(always)]
+    pub const fn initial(&self) -> u8 {
+        self.start as u8
+    }
+
     /// What follows `prefix`, of letters, digits and `-`, in its name, as it was spelled, if that begins so.
     #[inline(always)]
     pub fn after(&self, prefix: &str) -> Option<&'h [u8]> {

@@ -61,29 +61,37 @@ impl<'h> Seen<'h> {
 
     fn field(&mut self, field: &Field<'h>) {
         let value = field.value();
-        if field.after("x-amz-").is_some() {
-            self.sign = true;
-            if field.is("x-amz-cf-id") {
-                self.edge_id.get_or_insert(value);
-            } else if let Some(rest) = field.after("x-amz-copy-source") {
-                self.copy_source(rest, value, true);
-            } else if let Some(suffix) = field.after("x-amz-server-side-encryption") {
-                self.encryption(suffix, value, true, false);
+        match field.initial() {
+            b'x' if field.after("x-amz-").is_some() => {
+                self.sign = true;
+                if field.is("x-amz-cf-id") {
+                    self.edge_id.get_or_insert(value);
+                } else if let Some(rest) = field.after("x-amz-copy-source") {
+                    self.copy_source(rest, value, true);
+                } else if let Some(suffix) = field.after("x-amz-server-side-encryption") {
+                    self.encryption(suffix, value, true, false);
+                }
             }
-        } else if let Some(rest) = field.after("amz-copy-source") {
-            self.copy_source(rest, value, false);
-        } else if let Some(suffix) = field.after("amz-server-side-encryption") {
-            self.encryption(suffix, value, false, false);
-        } else if field.is("authorization") {
-            self.sign |= value.starts_with(b"AWS4-HMAC-") || value.starts_with(b"AWS ");
-        } else if field.is("server") {
-            self.sign |= value == b"AmazonS3";
-        } else if field.is("content-type") {
-            self.content_type.get_or_insert(value);
-        } else if field.is("cache-control") {
-            self.cache_control.get_or_insert(value);
-        } else if field.is("etag") {
-            self.etag.get_or_insert(value);
+            b'a' => {
+                if field.is("authorization") {
+                    self.sign |= value.starts_with(b"AWS4-HMAC-") || value.starts_with(b"AWS ");
+                } else if let Some(rest) = field.after("amz-copy-source") {
+                    self.copy_source(rest, value, false);
+                } else if let Some(suffix) = field.after("amz-server-side-encryption") {
+                    self.encryption(suffix, value, false, false);
+                }
+            }
+            b's' if field.is("server") => self.sign |= value == b"AmazonS3",
+            b'c' if field.is("content-type") => {
+                self.content_type.get_or_insert(value);
+            }
+            b'c' if field.is("cache-control") => {
+                self.cache_control.get_or_insert(value);
+            }
+            b'e' if field.is("etag") => {
+                self.etag.get_or_insert(value);
+            }
+            _ => {}
         }
     }
 
