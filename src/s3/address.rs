@@ -4,7 +4,7 @@
 //! AWS General Reference, "Amazon S3 endpoints and quotas"; the stores' own documentation.
 
 use super::operation::Place;
-use super::target::decoded;
+use super::target::{decoded, split_once};
 use crate::glob::Glob;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -273,7 +273,7 @@ fn without_port(host: &str) -> &str {
 /// Where a path points on a host of `style`.
 pub(super) fn pointer<'h>(style: Style<&'h str>, path: &'h str) -> Pointer<'h> {
     let path = path.strip_prefix('/').unwrap_or(path);
-    let (first, rest) = path.split_once('/').unwrap_or((path, ""));
+    let (first, rest) = split_once(path, b'/').unwrap_or((path, ""));
     let depth = usize::from(!first.is_empty()) + usize::from(!rest.is_empty());
     let by_path = [Place::Service, Place::Bucket, Place::Object][depth];
     let in_virtual = if path.is_empty() { Place::Bucket } else { Place::Object };

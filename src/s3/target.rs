@@ -88,8 +88,12 @@ impl<'h> Target<'h> {
         if connect {
             return Self { authority: Some(without_user(target)), path: "", query: "" };
         }
-        let target = split_once(target, b'#').map_or(target, |(target, _fragment)| target);
-        let (before, query) = split_once(target, b'?').unwrap_or((target, ""));
+        let end = memchr::memchr2(b'?', b'#', target.as_bytes()).unwrap_or(target.len());
+        let (before, rest) = target.split_at(end);
+        let query = match rest.strip_prefix('?') {
+            Some(query) => split_once(query, b'#').map_or(query, |(query, _fragment)| query),
+            None => "",
+        };
         let scheme = if before.starts_with('/') { None } else { scheme(before) };
         let Some((_scheme, rest)) = scheme else {
             let path = if before.starts_with('/') { before } else { "" };
@@ -164,7 +168,7 @@ fn scheme(target: &str) -> Option<(&str, &str)> {
 }
 
 /// What stands before the first `delimiter`, an ASCII character, and what stands behind it.
-fn split_once(text: &str, delimiter: u8) -> Option<(&str, &str)> {
+pub(super) fn split_once(text: &str, delimiter: u8) -> Option<(&str, &str)> {
     let at = memchr::memchr(delimiter, text.as_bytes())?;
     Some((&text[..at], &text[at + 1..]))
 }
