@@ -102,7 +102,7 @@ struct Read {
 /// Reads a file through the whole pipeline.
 fn read(data: &[u8], filter: Option<String>) -> Read {
     let file = memory_file(data);
-    let source = First::new(CaptureFiles::open(&[path(&file)], filter), MAX_PACKETS);
+    let source = First::new(CaptureFiles::open(&[path(&file)], filter), Some(MAX_PACKETS));
     let packets = Mutex::new(Vec::new());
     let tally = Mutex::new(Tally::new(Limits {
         max_hosts: 64,

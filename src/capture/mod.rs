@@ -49,23 +49,23 @@ pub use live::{Interface, InterfaceStatus, Opened};
 pub use paced::{NotARate, Paced, Rate, Schedule};
 pub use progress::Progress;
 
-/// The first packets of a source, so many and no more.
+/// The first packets of a source, so many and no more; or all.
 #[derive(Debug)]
 pub struct First<S> {
     source: S,
-    left: u64,
+    left: Option<u64>,
 }
 
 impl<S> First<S> {
-    /// The first `count` packets of `source`.
-    pub fn new(source: S, count: u64) -> Self {
+    /// The first `count` packets of `source`, or all of them.
+    pub fn new(source: S, count: Option<u64>) -> Self {
         Self { source, left: count }
     }
 }
 
 impl<S: PacketSource> PacketSource for First<S> {
     fn next(&mut self, take: &mut Take<'_>) -> Result<Next, CaptureError> {
-        let left = &mut self.left;
+        let Some(left) = &mut self.left else { return self.source.next(take) };
         if *left == 0 {
             return Ok(Next::End);
         }

@@ -213,7 +213,7 @@ impl<'a> Run<'a> {
 
     /// Reads from the first packet to the last. All connections end with it.
     fn read_once(&mut self, source: Source, output: &mut Output) -> Result<(), WriteError> {
-        let first = First::new(source, self.arguments.count.unwrap_or(u64::MAX));
+        let first = First::new(source, self.arguments.count);
         let paced = Paced::new(first, self.arguments.pace, self.stop.clone());
         let told_by = self.arguments.repeat.then(|| paced.schedule());
         let config = pipeline::Config { told_by, ..self.config.clone() };
