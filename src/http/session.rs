@@ -2,8 +2,8 @@
 
 use super::half::{Half, Otherwise, Start, State, Why};
 use super::head::{self, Kind};
-use super::pairing::{Pending, Place, Serial};
-use super::{Counts, Exchange, Limits, Peers, Reader, TlsCounts};
+use super::pairing::{Over, Pending, Place, Serial};
+use super::{Counts, Limits, Peers, Reader, TlsCounts};
 use crate::flow::Turn;
 use crate::net::{Direction, FlowKey, Position, Tunnel};
 use ahash::RandomState;
@@ -18,14 +18,14 @@ pub struct Http<R: Reader> {
     pub(super) limits: Limits,
     pub(super) counts: Counts,
     pub(super) tls: HashMap<Arc<str>, TlsCounts, RandomState>,
-    pub(super) over: Vec<Exchange<R::Request, R::Response>>,
+    pub(super) over: Over<R::Request, R::Response>,
 }
 
 impl<R: Reader> Http<R> {
     /// A room that gives to `reader`.
     pub fn new(reader: R, limits: Limits) -> Self {
         let counts = Counts::default();
-        Self { reader, limits, counts, tls: HashMap::default(), over: Vec::new() }
+        Self { reader, limits, counts, tls: HashMap::default(), over: Over::default() }
     }
 
     /// What became of the bytes so far. Bytes of heads that are not complete, and of
@@ -239,7 +239,7 @@ impl<R: Reader> Session<'_, R> {
         }
         let peers = self.peers();
         let Http { reader, over, .. } = &mut *self.http;
-        for exchange in over.drain(..) {
+        for exchange in over.drain() {
             reader.over(&mut self.connection.memory, peers, exchange);
         }
     }

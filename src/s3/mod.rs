@@ -26,6 +26,7 @@ mod operation;
 mod place;
 mod reader;
 mod record;
+mod spare;
 mod target;
 
 pub use address::{HostPattern, INVALID_HOST};

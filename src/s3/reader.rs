@@ -10,6 +10,7 @@ use super::mode::Mode;
 use super::operation::{Operation, Signature};
 use super::place::{self, Buckets, Learned, Reading};
 use super::record::{Ended, ObjectBytes, Record, Transfer};
+use super::spare::Spare;
 use super::target::{self, Target};
 use super::{Observation, Subject};
 use crate::flow::{Folding, Unfolding};
@@ -44,6 +45,8 @@ pub struct S3Reader {
     inventory: Inventory,
     sums_only: bool,
     observations: Vec<Observation>,
+    spare_requests: Spare<Request>,
+    spare_responses: Spare<Response>,
 }
 
 /// What is remembered of a connection.
@@ -119,6 +122,8 @@ impl S3Reader {
             inventory: config.inventory,
             sums_only: config.sums_only,
             observations: Vec::new(),
+            spare_requests: Spare::default(),
+            spare_responses: Spare::default(),
         }
     }
 
@@ -335,7 +340,8 @@ impl Reader for S3Reader {
         };
         let learned = &mut connection.learned;
         let reading = place::read(&mut self.buckets, learned, &host, target.path, &signature);
-        let mut request = Box::new(Request {
+        let context = self.context(&seen);
+        let mut request = self.spare_requests.boxed(Request {
             time: head.time,
             method: method(head.method),
             target: if self.sums_only { Box::default() } else { target::redact(head.target) },
@@ -345,7 +351,7 @@ impl Reader for S3Reader {
             reading,
             asked: Asked { mode: seen.mode, customer_key: seen.customer_key },
             kms_key_id: seen.kms_key_id.map(text),
-            context: self.context(&seen),
+            context,
             bucket_key_enabled: seen.bucket_key_enabled,
             requested: None,
             object_len: object_len(head.headers),
@@ -388,7 +394,7 @@ impl Reader for S3Reader {
         let operation = settled.flatten().and_then(|(operation, _)| operation);
         let applied = judge::applied(operation, head.status, seen.applied());
         let requested = request.as_ref().and_then(|request| request.requested);
-        let response = Box::new(Response {
+        let response = self.spare_responses.boxed(Response {
             time: head.time,
             status: head.status,
             minor_version: head.minor_version,
@@ -419,11 +425,13 @@ impl Reader for S3Reader {
         exchange: Exchange<Self::Request, Self::Response>,
     ) {
         let ended = ended(connection, peers, &exchange);
-        self.observations.push(if self.sums_only {
-            Observation::Ended(ended)
-        } else {
-            Observation::Over(Box::new(record(ended, peers, exchange)))
-        });
+        if !self.sums_only {
+            let record = Box::new(record(ended, peers, exchange));
+            return self.observations.push(Observation::Over(record));
+        }
+        self.observations.push(Observation::Ended(ended));
+        self.spare_requests.keep(exchange.request);
+        self.spare_responses.keep(exchange.response);
     }
 }
 

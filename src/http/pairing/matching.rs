@@ -1,7 +1,6 @@
 //! Which of the waiting requests a response answers, by order and by both ends' numbers.
 
-use super::{Answered, Entry, Method, Pending, Place, Question, Run, Serial};
-use crate::http::Exchange;
+use super::{Answered, Entry, Method, Over, Pending, Place, Question, Run, Serial};
 use crate::net::Position;
 use std::ops::Range;
 
@@ -86,7 +85,7 @@ impl<Q, P> Pending<Q, P> {
         &mut self,
         place: Place,
         hole: Option<Position>,
-        over: &mut Vec<Exchange<Q, P>>,
+        over: &mut Over<Q, P>,
     ) -> Answered {
         self.response_sent(over);
         let serial_at = |index: usize| Serial(self.entries[index].serial);
@@ -104,22 +103,24 @@ impl<Q, P> Pending<Q, P> {
             Match::Unseen => None,
         };
         let (serial, method) = asked.map_or((None, None), |serial| self.take_answered(serial));
+        over.furnish(&mut self.entries);
         Answered { serial: serial.unwrap_or_else(|| self.push(None, None)), method }
     }
 
     /// Gives requests that were answered unseen.
-    pub(super) fn pass_over(&mut self, range: Range<usize>, over: &mut Vec<Exchange<Q, P>>) {
+    pub(super) fn pass_over(&mut self, range: Range<usize>, over: &mut Over<Q, P>) {
         let unanswered = |entry: &&Entry<Q, P>| entry.unanswered().is_some();
         let serials: Vec<_> =
             self.entries.range(range).filter(unanswered).map(|entry| entry.serial).collect();
         for serial in serials {
-            over.extend(self.take(Serial(serial)).and_then(Entry::unfinished));
+            let entry = self.take(Serial(serial), over);
+            over.add(entry.and_then(Entry::unfinished));
         }
     }
 
     /// Gives requests one of which was answered now, and those before it unseen. It is not known
     /// which one: so many answers may still come.
-    fn pass_over_one_of(&mut self, range: Range<usize>, over: &mut Vec<Exchange<Q, P>>) {
+    fn pass_over_one_of(&mut self, range: Range<usize>, over: &mut Over<Q, P>) {
         let questions: Vec<_> =
             self.entries.range(range.clone()).filter_map(Entry::unanswered).copied().collect();
         let serial = Serial(self.entries[range.start].serial);
@@ -144,7 +145,7 @@ impl<Q, P> Pending<Q, P> {
             let known = run.least > 0 && method != Method::Mixed;
             *run = Run { least: run.least.saturating_sub(1), most: run.most.saturating_sub(1) };
             if run.most == 0 {
-                self.give(serial, &mut Vec::new());
+                self.give(serial, &mut Over::default());
             }
             return (None, known.then_some(method));
         }

@@ -17,6 +17,7 @@
 //! pipeline, the first pair after a loss in its own direction can be wrong, before the numbers tell.
 
 mod matching;
+mod over;
 mod progress;
 mod runs;
 
@@ -26,6 +27,8 @@ use crate::net::Position;
 use crate::queue::give_back;
 use std::collections::VecDeque;
 use std::ops::AddAssign;
+
+pub(super) use over::Over;
 
 /// What of a request's method decides about its response's body (RFC 9112 §6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -287,7 +290,7 @@ impl<Q, P> Pending<Q, P> {
         (facts, heap): (Q, usize),
         answers: Answers,
         hole: Option<Position>,
-        over: &mut Vec<Exchange<Q, P>>,
+        over: &mut Over<Q, P>,
     ) -> Serial {
         self.request_sent(over);
         self.drop_doubtful_run();
@@ -301,6 +304,7 @@ impl<Q, P> Pending<Q, P> {
         self.unseen = self.unseen.saturating_add(hole.map_or(0, |hole| self.fit(hole, place)));
         self.doubt_next();
         let question = Question::new(place, method);
+        over.furnish(&mut self.entries);
         let serial = self.push(Some(question), Some(Message::new(facts, heap)));
         self.sending = Some(serial);
         serial
@@ -331,19 +335,21 @@ impl<Q, P> Pending<Q, P> {
     }
 
     /// Gives an exchange as it is.
-    fn give(&mut self, serial: Serial, over: &mut Vec<Exchange<Q, P>>) {
-        over.extend(self.take(serial).and_then(Entry::exchange));
+    fn give(&mut self, serial: Serial, over: &mut Over<Q, P>) {
+        let entry = self.take(serial, over);
+        over.add(entry.and_then(Entry::exchange));
     }
 
-    fn take(&mut self, serial: Serial) -> Option<Entry<Q, P>> {
+    fn take(&mut self, serial: Serial, over: &mut Over<Q, P>) -> Option<Entry<Q, P>> {
         let entry = self.index(serial).and_then(|index| self.entries.remove(index))?;
         self.heap -= entry.heap();
         self.unanswered -= usize::from(entry.unanswered().is_some());
+        over.clear_out(&mut self.entries);
         give_back(&mut self.entries, 0);
         Some(entry)
     }
 
-    fn give_if_over(&mut self, serial: Serial, over: &mut Vec<Exchange<Q, P>>) {
+    fn give_if_over(&mut self, serial: Serial, over: &mut Over<Q, P>) {
         if self.entry(serial).is_some_and(|entry| entry.is_over()) {
             self.give(serial, over);
         }
@@ -369,8 +375,8 @@ impl<Q, P> Pending<Q, P> {
     }
 
     /// Takes out everything: the connection is over.
-    pub(super) fn take_all(&mut self, over: &mut Vec<Exchange<Q, P>>) {
-        over.extend(std::mem::take(&mut self.entries).into_iter().filter_map(Entry::exchange));
+    pub(super) fn take_all(&mut self, over: &mut Over<Q, P>) {
+        std::mem::take(&mut self.entries).into_iter().for_each(|entry| over.add(entry.exchange()));
         (self.heap, self.unanswered) = (0, 0);
     }
 }
@@ -383,7 +389,7 @@ mod tests {
     #[test]
     fn a_pipeline_that_was_answered_takes_no_more_room_than_what_is_left_of_it() {
         let at = |n| Position::origin(Seq(0)).plus(n);
-        let (mut pending, mut over) = (Pending::default(), Vec::new());
+        let (mut pending, mut over) = (Pending::default(), Over::default());
         for n in 0..1_000 {
             let place = Place { start: at(n), end: at(n + 1), ack: Some(at(0)) };
             let serial =
@@ -398,7 +404,7 @@ mod tests {
             let room = size_of::<Entry<(), ()>>() * 4 * pending.len();
             assert!(pending.memory() <= room + 10 * pending.len(), "{n}: {}", pending.memory());
         }
-        assert_eq!((over.len(), pending.len()), (999, 1));
+        assert_eq!((over.drain().count(), pending.len()), (999, 1));
         assert!(pending.entries.capacity() <= 4);
     }
 }

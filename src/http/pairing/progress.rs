@@ -1,7 +1,6 @@
 //! How far the messages of each exchange have come, and when it is over.
 
-use super::{Message, Pending, Place, Serial};
-use crate::http::Exchange;
+use super::{Message, Over, Pending, Place, Serial};
 use crate::net::Position;
 
 impl<Q, P> Pending<Q, P> {
@@ -56,7 +55,7 @@ impl<Q, P> Pending<Q, P> {
         &mut self,
         serial: Serial,
         end: Position,
-        over: &mut Vec<Exchange<Q, P>>,
+        over: &mut Over<Q, P>,
     ) {
         if let Some(entry) = self.entry(serial) {
             if let Some(question) = entry.question.as_mut() {
@@ -70,11 +69,7 @@ impl<Q, P> Pending<Q, P> {
     }
 
     /// The response ended.
-    pub(in crate::http) fn response_over(
-        &mut self,
-        serial: Serial,
-        over: &mut Vec<Exchange<Q, P>>,
-    ) {
+    pub(in crate::http) fn response_over(&mut self, serial: Serial, over: &mut Over<Q, P>) {
         if let Some(response) = self.entry(serial).and_then(|entry| entry.response.as_mut()) {
             response.over = true;
             self.give_if_over(serial, over);
@@ -86,7 +81,7 @@ impl<Q, P> Pending<Q, P> {
         &mut self,
         serial: Serial,
         at: Position,
-        over: &mut Vec<Exchange<Q, P>>,
+        over: &mut Over<Q, P>,
     ) {
         if self.is_doubted(serial) {
             self.requests_lost(over);
@@ -109,7 +104,7 @@ impl<Q, P> Pending<Q, P> {
 
     /// The client's direction was lost: the last request may be followed by unseen ones, and if
     /// its body was under way, its length stays unknown.
-    pub(in crate::http) fn requests_lost(&mut self, over: &mut Vec<Exchange<Q, P>>) {
+    pub(in crate::http) fn requests_lost(&mut self, over: &mut Over<Q, P>) {
         let last = self.entries.iter_mut().rev().find_map(|entry| entry.question.as_mut());
         if let Some(question) = last {
             question.lost_after = true;
@@ -122,7 +117,7 @@ impl<Q, P> Pending<Q, P> {
     }
 
     /// The server's direction was lost: the body that was under way stays of unknown length.
-    pub(in crate::http) fn responses_lost(&mut self, over: &mut Vec<Exchange<Q, P>>) {
+    pub(in crate::http) fn responses_lost(&mut self, over: &mut Over<Q, P>) {
         let Some(serial) = self.answering.take() else { return };
         if let Some(response) = self.entry(serial).and_then(|entry| entry.response.as_mut()) {
             response.break_off();
@@ -131,7 +126,7 @@ impl<Q, P> Pending<Q, P> {
     }
 
     /// A new request begins: the one before it has been sent, whatever its body promised.
-    pub(in crate::http) fn request_sent(&mut self, over: &mut Vec<Exchange<Q, P>>) {
+    pub(in crate::http) fn request_sent(&mut self, over: &mut Over<Q, P>) {
         let Some(serial) = self.sending.take() else { return };
         if let Some(request) = self.entry(serial).and_then(|entry| entry.request.as_mut()) {
             request.over = true;
@@ -140,7 +135,7 @@ impl<Q, P> Pending<Q, P> {
     }
 
     /// A new response begins: the one before it is over.
-    pub(super) fn response_sent(&mut self, over: &mut Vec<Exchange<Q, P>>) {
+    pub(super) fn response_sent(&mut self, over: &mut Over<Q, P>) {
         if let Some(serial) = self.answering.take() {
             self.response_over(serial, over);
         }

@@ -1,8 +1,7 @@
 //! Requests of which nothing is remembered but that they were sent, or that they may have been:
 //! their answers are nobody else's.
 
-use super::{Entry, Method, Pending, Place, Question, Run, Serial};
-use crate::http::Exchange;
+use super::{Entry, Method, Over, Pending, Place, Question, Run, Serial};
 use crate::net::Position;
 
 /// `GET / HTTP/1.1` and two line ends.
@@ -24,7 +23,7 @@ impl<Q, P> Pending<Q, P> {
 
     /// This client turns out not to take turns: what answers the first request that waits may
     /// answer an unseen one before it.
-    pub(super) fn doubt_first(&mut self, over: &mut Vec<Exchange<Q, P>>) {
+    pub(super) fn doubt_first(&mut self, over: &mut Over<Q, P>) {
         let first = self.entries.iter().position(|entry| entry.unanswered().is_some());
         let Some(index) = first.filter(|_| self.unseen > 0) else { return };
         let Some(question) = self.entries[index].unanswered().copied() else { return };
@@ -64,15 +63,15 @@ impl<Q, P> Pending<Q, P> {
 
     /// The newest exchange is one too many: gives it as it is, and remembers only that there was
     /// a request.
-    pub(in crate::http) fn forget_newest(&mut self, over: &mut Vec<Exchange<Q, P>>) {
+    pub(in crate::http) fn forget_newest(&mut self, over: &mut Over<Q, P>) {
         let Some(newest) = self.entries.pop_back() else { return };
         self.heap -= newest.heap();
         let Some(mut question) = newest.question.filter(|question| !question.answered) else {
-            over.extend(newest.unfinished());
+            over.add(newest.unfinished());
             return;
         };
         self.unanswered -= 1;
-        over.extend(Entry { question: None, ..newest }.unfinished());
+        over.add(Entry { question: None, ..newest }.unfinished());
         let before = self.entries.back_mut().and_then(|entry| entry.question.as_mut());
         if let Some(before) = before
             && let Some(run) = before.run.as_mut()
@@ -91,7 +90,7 @@ impl<Q, P> Pending<Q, P> {
         if let Some(first) = first
             && first.unanswered().and_then(|question| question.run).is_some_and(|r| r.least == 0)
         {
-            self.give(Serial(first.serial), &mut Vec::new());
+            self.give(Serial(first.serial), &mut Over::default());
         }
     }
 
@@ -101,11 +100,11 @@ impl<Q, P> Pending<Q, P> {
     }
 
     /// Takes out everything, as it is. What was asked and not answered is remembered as a number.
-    pub(in crate::http) fn forget(&mut self, over: &mut Vec<Exchange<Q, P>>) {
+    pub(in crate::http) fn forget(&mut self, over: &mut Over<Q, P>) {
         let mut unanswered: Option<Question> = None;
         for mut entry in std::mem::take(&mut self.entries) {
             let question = entry.question.take().filter(|question| !question.answered);
-            over.extend(entry.unfinished());
+            over.add(entry.unfinished());
             let Some(question) = question else { continue };
             let first = unanswered.get_or_insert(Question { run: Some(Run::NONE), ..question });
             if let Some(run) = first.run.as_mut() {
