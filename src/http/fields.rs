@@ -45,10 +45,16 @@ impl<'h> Field<'h> {
     /// Whether this is its name (RFC 9110 §5.1: case does not matter). `name` is of letters, digits and `-`.
     #[inline(always)]
     pub fn is(&self, name: &str) -> bool {
-        let name = name.as_bytes();
+        self.is_named(name, start(name.as_bytes()))
+    }
+
+    /// The same, where it is known how that name starts.
+    #[inline(always)]
+    fn is_named(&self, name: &str, start: u64) -> bool {
         self.name.len() == name.len()
-            && self.start == start(name)
-            && (name.len() <= START || self.name[START..].eq_ignore_ascii_case(&name[START..]))
+            && self.start == start
+            && (name.len() <= START
+                || self.name[START..].eq_ignore_ascii_case(&name.as_bytes()[START..]))
     }
 
     /// The first byte of its name; a letter in lower case.
@@ -123,6 +129,8 @@ pub struct Headers<'h> {
     /// A bit for each length of a name that occurs, modulo 64: most fields that are asked for are not
     /// there, and no other name is as long.
     lengths: u64,
+    /// The same of lengths that occur more than once: of the others no second field is looked for.
+    repeated: u64,
 }
 
 const fn length_bit(name: &[u8]) -> u64 {
@@ -132,8 +140,13 @@ const fn length_bit(name: &[u8]) -> u64 {
 impl<'h> Headers<'h> {
     /// Wraps fields.
     pub fn new(fields: &'h [Field<'h>]) -> Self {
-        let lengths = fields.iter().fold(0, |bits, field| bits | length_bit(field.name));
-        Self { fields, lengths }
+        let (mut lengths, mut repeated) = (0, 0);
+        for field in fields {
+            let bit = length_bit(field.name);
+            repeated |= lengths & bit;
+            lengths |= bit;
+        }
+        Self { fields, lengths, repeated }
     }
 
     /// Every field, in wire order.
@@ -141,18 +154,52 @@ impl<'h> Headers<'h> {
         self.fields.iter()
     }
 
-    /// The values of every field called `name`, in wire order.
-    #[inline]
-    pub fn all(self, name: &str) -> impl Iterator<Item = &'h [u8]> {
-        let there = self.lengths & length_bit(name.as_bytes()) != 0;
-        let fields = if there { self.fields } else { &[] };
-        fields.iter().filter(move |field| field.is(name)).map(|field| field.value)
+    /// The values of every field called `name`, of letters, digits and `-`, in wire order.
+    #[inline(always)]
+    pub fn all<'n>(self, name: &'n str) -> Values<'h, 'n> {
+        let bit = length_bit(name.as_bytes());
+        let fields = if self.lengths & bit != 0 { self.fields } else { &[] };
+        Values { fields, name, start: start(name.as_bytes()), repeated: self.repeated & bit != 0 }
     }
 
     /// The value of the first field called `name`.
     #[inline]
     pub fn first(self, name: &str) -> Option<&'h [u8]> {
         self.all(name).next()
+    }
+}
+
+/// The values of the fields of one name, in wire order.
+#[derive(Clone, Copy, Debug)]
+pub struct Values<'h, 'n> {
+    /// Those that were not looked at yet.
+    fields: &'h [Field<'h>],
+    name: &'n str,
+    /// What [`start`] says of it.
+    start: u64,
+    /// Whether there may be more than one.
+    repeated: bool,
+}
+
+impl<'h> Values<'h, '_> {
+    /// Not in line: this is where there may be one.
+    #[inline(never)]
+    fn seek(&mut self) -> Option<&'h [u8]> {
+        let fields = std::mem::take(&mut self.fields);
+        let at = fields.iter().position(|field| field.is_named(self.name, self.start))?;
+        if self.repeated {
+            self.fields = &fields[at + 1..];
+        }
+        Some(fields[at].value)
+    }
+}
+
+impl<'h> Iterator for Values<'h, '_> {
+    type Item = &'h [u8];
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<&'h [u8]> {
+        if self.fields.is_empty() { None } else { self.seek() }
     }
 }
 

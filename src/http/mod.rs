@@ -32,7 +32,7 @@ use crate::flow::{Folding, Unfolding};
 use crate::net::{Endpoint, Timestamp, Tunnel};
 
 pub use counts::{Counts, TlsCounts};
-pub use fields::{Field, Headers, Room};
+pub use fields::{Field, Headers, Room, Values};
 pub use parse::MAX_HEADER_FIELDS;
 pub use session::{Connection, Http};
 
