@@ -322,11 +322,14 @@ impl<Q, P> Pending<Q, P> {
         Serial(serial)
     }
 
-    fn index(&self, Serial(serial): Serial) -> Option<usize> {
+    #[inline(always)]
+    fn index(&self, serial: Serial) -> Option<usize> {
         // Most clients take turns: there is no other.
-        if self.entries.front()?.serial == serial {
-            return Some(0);
-        }
+        if self.entries.front()?.serial == serial.0 { Some(0) } else { self.search(serial) }
+    }
+
+    #[inline(never)]
+    fn search(&self, Serial(serial): Serial) -> Option<usize> {
         self.entries.binary_search_by_key(&serial, |entry| entry.serial).ok()
     }
 
