@@ -102,12 +102,14 @@ const fn short(name: &[u8]) -> u64 {
 #[derive(Debug, Default)]
 pub struct Room<'h> {
     fields: ArrayVec<Field<'h>, PLAIN_FIELDS>,
+    lengths: Lengths,
 }
 
 impl<'h> Room<'h> {
     /// Adds a field; `None` where there is no room.
     #[inline(always)]
     pub(super) fn push(&mut self, field: Field<'h>) -> Option<()> {
+        self.lengths.note(&field);
         self.fields.try_push(field).ok()
     }
 
@@ -117,7 +119,7 @@ impl<'h> Room<'h> {
 
     /// Those that were read.
     pub fn headers(&self) -> Headers<'_> {
-        Headers::new(&self.fields)
+        Headers { fields: &self.fields, lengths: self.lengths }
     }
 }
 
@@ -126,11 +128,25 @@ impl<'h> Room<'h> {
 #[derive(Clone, Copy, Debug)]
 pub struct Headers<'h> {
     fields: &'h [Field<'h>],
-    /// A bit for each length of a name that occurs, modulo 64: most fields that are asked for are not
-    /// there, and no other name is as long.
-    lengths: u64,
-    /// The same of lengths that occur more than once: of the others no second field is looked for.
-    repeated: u64,
+    lengths: Lengths,
+}
+
+/// Which lengths the names of a head have: a bit for each, modulo 64.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lengths {
+    /// Those that occur: most fields that are asked for are not there, and no other name is as long.
+    some: u64,
+    /// Those that occur more than once: of the others no second field is looked for.
+    several: u64,
+}
+
+impl Lengths {
+    #[inline(always)]
+    const fn note(&mut self, field: &Field<'_>) {
+        let bit = length_bit(field.name);
+        self.several |= self.some & bit;
+        self.some |= bit;
+    }
 }
 
 const fn length_bit(name: &[u8]) -> u64 {
@@ -140,13 +156,9 @@ const fn length_bit(name: &[u8]) -> u64 {
 impl<'h> Headers<'h> {
     /// Wraps fields.
     pub fn new(fields: &'h [Field<'h>]) -> Self {
-        let (mut lengths, mut repeated) = (0, 0);
-        for field in fields {
-            let bit = length_bit(field.name);
-            repeated |= lengths & bit;
-            lengths |= bit;
-        }
-        Self { fields, lengths, repeated }
+        let mut lengths = Lengths::default();
+        fields.iter().for_each(|field| lengths.note(field));
+        Self { fields, lengths }
     }
 
     /// Every field, in wire order.
@@ -158,8 +170,9 @@ impl<'h> Headers<'h> {
     #[inline(always)]
     pub fn all<'n>(self, name: &'n str) -> Values<'h, 'n> {
         let bit = length_bit(name.as_bytes());
-        let fields = if self.lengths & bit != 0 { self.fields } else { &[] };
-        Values { fields, name, start: start(name.as_bytes()), repeated: self.repeated & bit != 0 }
+        let fields = if self.lengths.some & bit != 0 { self.fields } else { &[] };
+        let repeated = self.lengths.several & bit != 0;
+        Values { fields, name, start: start(name.as_bytes()), repeated }
     }
 
     /// The value of the first field called `name`.
