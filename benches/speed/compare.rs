@@ -1,6 +1,7 @@
 //! Everybody on the same capture, as a table.
 
-use crate::tools::{LIBPCAP, Runs, TOOLS, Tool};
+use crate::measure::Taken;
+use crate::tools::{LIBPCAP, Runs, SEALWATCH, TOOLS, Tool};
 use crate::traffic::speed::{Capture, Kind, capture};
 use std::fmt::Write;
 use std::fs::File;
@@ -18,10 +19,12 @@ struct Row<'c> {
 }
 
 impl Row<'_> {
-    /// Nanoseconds of CPU and of wall time a packet.
-    fn each(&self) -> (f64, f64) {
-        let each = |seconds: f64| seconds * 1e9 / self.capture.packets as f64;
-        (each(self.runs.cpu()), each(self.runs.wall()))
+    /// How many times as much of something a packet took as it takes another; as text.
+    fn ratio(&self, base: Option<&Self>, of: fn(&Taken) -> f64) -> String {
+        base.map_or_else(String::new, |base| {
+            let packets = base.capture.packets as f64 / self.capture.packets as f64;
+            format!("{:.2}", self.runs.ratio(&base.runs, of) * packets)
+        })
     }
 }
 
@@ -69,12 +72,12 @@ pub(crate) fn table(kind: Kind, size: u64, rounds: usize, folder: &Path) -> io::
 }
 
 fn written(kind: Kind, full: &Capture, rows: &[Row<'_>], failed: &[&str]) -> String {
-    let base = rows.iter().find(|row| row.tool.name == LIBPCAP);
-    let floor = base.map_or((0.0, 0.0), Row::each);
+    let named = |name: &str| rows.iter().find(|row| row.tool.name == name);
+    let (floor, ours) = (named(LIBPCAP), named(SEALWATCH));
     let mut table = format!(
         "**{}**: {:.0} MB, {} packets, {} exchanges\n\n\
-         | | CPU, s | wall, s | anonymous memory, MiB | packets/s | wall ÷ libpcap loop | CPU ÷ libpcap loop | counts |\n\
-         |---|--:|--:|--:|--:|--:|--:|---|\n",
+         | | CPU, s | wall, s | anonymous memory, MiB | packets/s | wall ÷ libpcap loop | CPU ÷ libpcap loop | CPU ÷ sealwatch | counts |\n\
+         |---|--:|--:|--:|--:|--:|--:|--:|---|\n",
         kind.name(),
         full.bytes as f64 / 1e6,
         full.packets,
@@ -83,7 +86,7 @@ fn written(kind: Kind, full: &Capture, rows: &[Row<'_>], failed: &[&str]) -> Str
     for row in rows {
         let name = row.tool.name;
         if failed.contains(&name) {
-            let _ = writeln!(table, "| {name} | | | | | | | **failed** |");
+            let _ = writeln!(table, "| {name} | | | | | | | | **failed** |");
             continue;
         }
         let less = if row.capture.packets == full.packets {
@@ -92,16 +95,15 @@ fn written(kind: Kind, full: &Capture, rows: &[Row<'_>], failed: &[&str]) -> Str
             format!(" ({} packets)", row.capture.packets)
         };
         let counts = if row.tool.counts { row.runs.verdict() } else { "–".to_owned() };
-        let (cpu, wall) = row.each();
+        let (cpu, wall) = (row.runs.cpu(), row.runs.wall());
         let _ = writeln!(
             table,
-            "| {name}{less} | {:.3} | {:.3} | {:.1} | {:.0} | {:.2} | {:.2} | {counts} |",
-            row.runs.cpu(),
-            row.runs.wall(),
+            "| {name}{less} | {cpu:.3} | {wall:.3} | {:.1} | {:.0} | {} | {} | {} | {counts} |",
             row.runs.anonymous as f64 / f64::from(1 << 20),
-            1e9 / wall,
-            wall / floor.1,
-            cpu / floor.0,
+            row.capture.packets as f64 / wall,
+            row.ratio(floor, |taken| taken.wall),
+            row.ratio(floor, |taken| taken.cpu),
+            row.ratio(ours, |taken| taken.cpu),
         );
     }
     table

@@ -56,6 +56,17 @@ impl Runs {
         median(self.timed.iter().map(|taken| taken.wall))
     }
 
+    /// How many times as much of something these took as `base`: the median of what each took beside the
+    /// one of the same round, as a host that is slow for a while is so for both. Where not all were run
+    /// as often, that of the medians.
+    pub(crate) fn ratio(&self, base: &Self, of: fn(&Taken) -> f64) -> f64 {
+        let all = |runs: &Self| median(runs.timed.iter().map(of));
+        if self.timed.len() != base.timed.len() {
+            return all(self) / all(base);
+        }
+        median(self.timed.iter().zip(&base.timed).map(|(own, base)| of(own) / of(base)))
+    }
+
     /// How the counts were, in a table.
     pub(crate) fn verdict(&self) -> String {
         self.wrong.as_ref().map_or_else(|| "right".to_owned(), |it| format!("**wrong**: {it}"))
@@ -76,10 +87,11 @@ pub(crate) struct Tool {
     needs: &'static str,
 }
 
+pub(crate) const SEALWATCH: &str = "sealwatch";
 pub(crate) const LIBPCAP: &str = "libpcap loop";
 
 pub(crate) const TOOLS: [Tool; 8] = [
-    Tool { name: "sealwatch", is_slow: false, counts: true, run: sealwatch, needs: "" },
+    Tool { name: SEALWATCH, is_slow: false, counts: true, run: sealwatch, needs: "" },
     Tool { name: LIBPCAP, is_slow: false, counts: false, run: libpcap, needs: "" },
     Tool { name: "block reads", is_slow: false, counts: false, run: blocks, needs: "" },
     Tool { name: "flowscope", is_slow: false, counts: true, run: flowscope, needs: FLOWSCOPE },
