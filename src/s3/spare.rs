@@ -3,7 +3,7 @@
 //! Takes boxes that nobody needs any more. Gives them to what is boxed next, so that in the long run
 //! nothing is allocated for each message. Promises to keep few, and with each what was in it until then.
 
-/// How many boxes are kept at most: more than a worker's connections begin anew while none ends.
+/// How many boxes are kept at most: so many exchanges may end in a row before others begin.
 const BOXES: usize = 32;
 
 /// Boxes that are not needed.
