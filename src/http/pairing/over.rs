@@ -41,10 +41,12 @@ impl<Q, P> Over<Q, P> {
         self.exchanges.drain(..)
     }
 
-    /// Room for one entry, where there are none.
+    /// Gives a room to entries that have none, if there is one.
     pub(super) fn furnish(&mut self, entries: &mut VecDeque<Entry<Q, P>>) {
-        if entries.capacity() == 0 {
-            *entries = self.rooms.pop().unwrap_or_else(|| VecDeque::with_capacity(1));
+        if entries.capacity() == 0
+            && let Some(room) = self.rooms.pop()
+        {
+            *entries = room;
         }
     }
 
