@@ -97,12 +97,9 @@ impl<'h> Seen<'h> {
 
     /// A field whose name goes on with `rest` after `x-amz-copy-source`, or without `x-`.
     fn copy_source(&mut self, rest: &[u8], value: &'h [u8], prefixed: bool) {
-        const FAMILY: &[u8] = b"-server-side-encryption";
         if rest.is_empty() {
             self.copy_source |= !value.is_empty();
-        } else if let Some((family, suffix)) = rest.split_at_checked(FAMILY.len())
-            && family.eq_ignore_ascii_case(FAMILY)
-        {
+        } else if let Some(suffix) = strip_prefix(rest, b"-server-side-encryption") {
             self.encryption(suffix, value, prefixed, true);
         }
     }
@@ -125,7 +122,7 @@ impl<'h> Seen<'h> {
             // About the object that is copied, not about what is asked for.
         } else if suffix.is_empty() {
             self.mode_value(value);
-        } else if begins(suffix, b"-customer-") {
+        } else if strip_prefix(suffix, b"-customer-").is_some() {
             self.customer_key = true;
         } else if is(b"-aws-kms-key-id") {
             self.kms_key_id = Some(&value[..value.len().min(MAX_KEY_ID)]);
@@ -174,9 +171,10 @@ impl<'h> Seen<'h> {
     }
 }
 
-/// Whether a name begins with `prefix`, case ignored.
-fn begins(name: &[u8], prefix: &[u8]) -> bool {
-    name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+/// What follows `prefix`, case ignored.
+fn strip_prefix<'n>(name: &'n [u8], prefix: &[u8]) -> Option<&'n [u8]> {
+    let (start, rest) = name.split_at_checked(prefix.len())?;
+    start.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
 #[cfg(test)]
