@@ -51,7 +51,7 @@ impl Kind for Text {
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     fn others(block: &sse2::Block) -> u16 {
-        sse2::controls(block)
+        sse2::controls_and_up_to(block, 0x1f)
     }
 }
 
@@ -64,7 +64,7 @@ impl Kind for Target {
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     fn others(block: &sse2::Block) -> u16 {
-        sse2::controls_and_spaces(block)
+        sse2::controls_and_up_to(block, b' ')
     }
 }
 
@@ -96,18 +96,11 @@ mod sse2 {
     pub(super) const BLOCK: usize = 16;
     pub(super) type Block = [u8; BLOCK];
 
-    /// A bit for each control character.
+    /// A bit for each byte up to `last`, the last control character or one behind it, and for DEL.
     #[inline(always)]
-    pub(super) fn controls(block: &Block) -> u16 {
+    pub(super) fn controls_and_up_to(block: &Block, last: u8) -> u16 {
         // SAFETY: x86-64 has SSE2.
-        unsafe { up_to(block, 0x1f) }
-    }
-
-    /// A bit for each control character or space.
-    #[inline(always)]
-    pub(super) fn controls_and_spaces(block: &Block) -> u16 {
-        // SAFETY: x86-64 has SSE2.
-        unsafe { up_to(block, b' ') }
+        unsafe { up_to_and_del(block, last) }
     }
 
     /// A bit for each letter, digit, `-` and `_`.
@@ -117,10 +110,9 @@ mod sse2 {
         unsafe { name_bytes(block) }
     }
 
-    /// A bit for each byte up to `last`, and for DEL.
     #[target_feature(enable = "sse2")]
     #[inline]
-    fn up_to(block: &Block, last: u8) -> u16 {
+    fn up_to_and_del(block: &Block, last: u8) -> u16 {
         let bytes = load(block);
         mask(_mm_or_si128(within(bytes, 0, last), _mm_cmpeq_epi8(bytes, each(0x7f))))
     }
