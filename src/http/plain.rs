@@ -5,7 +5,7 @@
 //! lines that end with CR LF; names of letters, digits, `-` and `_`; values without tabs. Promises that what
 //! it reads, `httparse` reads the same; and that what it does not read is not called wrong.
 
-use super::fields::{Field, PLAIN_FIELDS, Room};
+use super::fields::{Field, Room};
 use super::head::MAX_METHOD;
 use super::scan::{self, run};
 
@@ -119,7 +119,6 @@ impl<'b> Cursor<'b> {
     /// All fields, and the empty line; where that ends.
     #[inline(always)]
     fn fields(mut self, max_fields: usize, room: &mut Room<'b>) -> Option<usize> {
-        let max_fields = max_fields.min(PLAIN_FIELDS);
         loop {
             let name_end = run::<scan::Name>(self.bytes, self.at);
             if name_end == self.at {
@@ -154,6 +153,7 @@ impl<'b> Cursor<'b> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::fields::PLAIN_FIELDS;
     use proptest::prop_assert_eq;
     use std::fmt::Debug;
 
@@ -174,10 +174,11 @@ mod tests {
         [shown(request, &asked), shown(response, &answered)]
     }
 
+    fn pairs<'h>(headers: &[httparse::Header<'h>]) -> Vec<(&'h [u8], &'h [u8])> {
+        headers.iter().map(|it| (it.name.as_bytes(), it.value)).collect()
+    }
+
     fn by_httparse(bytes: &[u8], max_fields: usize) -> [Option<String>; 2] {
-        let fields = |fields: &[httparse::Header<'_>]| -> Vec<(Vec<u8>, Vec<u8>)> {
-            fields.iter().map(|it| (it.name.as_bytes().to_vec(), it.value.to_vec())).collect()
-        };
         let mut room = vec![httparse::EMPTY_HEADER; max_fields];
         let mut request = httparse::Request::new(&mut room);
         let asked = request.parse(bytes).ok().filter(httparse::Status::is_complete).map(|length| {
@@ -186,10 +187,7 @@ mod tests {
                 target: request.path.expect("complete"),
                 minor_version: request.version.expect("complete"),
             };
-            let fields = fields(request.headers);
-            let fields: Vec<_> =
-                fields.iter().map(|(name, value)| (&name[..], &value[..])).collect();
-            told(line, length.unwrap(), &fields)
+            told(line, length.unwrap(), &pairs(request.headers))
         });
         let mut room = vec![httparse::EMPTY_HEADER; max_fields];
         let mut response = httparse::Response::new(&mut room);
@@ -199,10 +197,7 @@ mod tests {
                     minor_version: response.version.expect("complete"),
                     status: response.code.expect("complete"),
                 };
-                let fields = fields(response.headers);
-                let fields: Vec<_> =
-                    fields.iter().map(|(name, value)| (&name[..], &value[..])).collect();
-                told(line, length.unwrap(), &fields)
+                told(line, length.unwrap(), &pairs(response.headers))
             });
         [asked, answered]
     }
