@@ -49,6 +49,7 @@ impl Wire {
             ack: flags.has(Flags::ACK).then_some(Seq(talk.next[1 - me])),
             flags,
             payload: payload.as_bytes(),
+            unseen: 0,
             missing: 0,
         });
         talk.next[me] += payload.len() as u32 + u32::from(flags.has(Flags::SYN));

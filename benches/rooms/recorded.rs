@@ -66,7 +66,7 @@ impl OwnSegment {
 
     pub(crate) fn borrowed(&self) -> Segment<'_> {
         let Self { time, flow, tunnel, direction, seq, ack, flags, ref payload } = *self;
-        Segment { time, flow, tunnel, direction, seq, ack, flags, payload, missing: 0 }
+        Segment { time, flow, tunnel, direction, seq, ack, flags, payload, unseen: 0, missing: 0 }
     }
 }
 
@@ -89,7 +89,9 @@ pub(crate) fn chunks(segments: &[OwnSegment]) -> Vec<Given> {
     let http = Http::new(Nobody, http::Limits::default());
     let recorder = Recorder { http, given: Vec::new() };
     let mut table = FlowTable::new(recorder, Limits::default());
-    segments.iter().for_each(|segment| table.segment(&segment.borrowed()));
+    for segment in segments {
+        table.segment(&segment.borrowed());
+    }
     table.close();
     std::mem::take(&mut table.consumer().given)
 }
@@ -236,7 +238,9 @@ impl Heads {
     pub(crate) fn of(segments: &[OwnSegment]) -> Self {
         let http = Http::new(Self(Vec::new()), http::Limits::default());
         let mut table = FlowTable::new(http, Limits::default());
-        segments.iter().for_each(|segment| table.segment(&segment.borrowed()));
+        for segment in segments {
+            table.segment(&segment.borrowed());
+        }
         table.close();
         Self(std::mem::take(&mut table.consumer().reader.0))
     }

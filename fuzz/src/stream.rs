@@ -110,6 +110,7 @@ impl World {
             ack: sent.ack.map(Seq),
             flags: Flags(sent.flags),
             payload: &sent.payload,
+            unseen: 0,
             missing: sent.missing,
         };
         self.table.segment(&segment);

@@ -43,6 +43,27 @@ pub struct Segment<'a> {
     pub flags: Flags,
     /// The payload bytes that were captured.
     pub payload: &'a [u8],
-    /// How many payload bytes follow `payload` on the wire that the capture cut off (snaplen).
+    /// How many payload bytes were captured and left behind, as nobody would look at them: there is no
+    /// `payload` then. Never so in what is decoded.
+    pub unseen: u32,
+    /// How many payload bytes follow on the wire that the capture cut off (snaplen).
     pub missing: u32,
+}
+
+impl Segment<'_> {
+    /// How many payload bytes were captured.
+    pub const fn captured(&self) -> u64 {
+        self.payload.len() as u64 + self.unseen as u64
+    }
+
+    /// How many payload bytes were sent.
+    pub const fn sent(&self) -> u64 {
+        self.captured() + self.missing as u64
+    }
+
+    /// The same where somebody would have looked at what was left behind: it is missing.
+    #[must_use]
+    pub const fn without_unseen(&self) -> Self {
+        Self { unseen: 0, missing: self.missing.saturating_add(self.unseen), ..*self }
+    }
 }

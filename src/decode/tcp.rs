@@ -41,6 +41,7 @@ pub(super) fn whole_segment<'a>(
         ack: flags.has(Flags::ACK).then(|| Seq(u32_at(8))),
         flags,
         payload,
+        unseen: 0,
         missing: 0,
     })
 }
@@ -79,6 +80,7 @@ pub(super) fn segment<'a>(
         ack: header.ack().then(|| Seq(header.acknowledgment_number())),
         flags: Flags(fixed[13]),
         payload,
+        unseen: 0,
         missing: (wire_len - header_len - payload.len()) as u32,
     })
 }

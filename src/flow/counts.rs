@@ -16,8 +16,8 @@ pub struct Counts {
     /// Of these: bytes that came after what follows them was given on, as the capture of their
     /// direction seemed to begin behind them.
     pub late_bytes: u64,
-    /// Bytes known to be missing: never captured, given on as gaps. Not part of
-    /// `payload_bytes`.
+    /// Bytes known to be missing: never captured, or left behind where they are looked at after all;
+    /// given on as gaps. Not part of `payload_bytes`.
     pub gap_bytes: u64,
     /// How many gaps these bytes are.
     pub gaps: u64,

@@ -48,7 +48,8 @@ impl Embryo {
         let (time, tunnel) = (self.last, self.tunnel);
         self.segments.into_iter().flatten().map(move |bare| {
             let (ack, Bare { seq, flags, direction, .. }) = (bare.ack(), bare);
-            Segment { time, flow, tunnel, direction, seq, ack, flags, payload: &[], missing: 0 }
+            let (payload, unseen, missing) = (&[][..], 0, 0);
+            Segment { time, flow, tunnel, direction, seq, ack, flags, payload, unseen, missing }
         })
     }
 
@@ -76,11 +77,11 @@ impl Bare {
 }
 
 fn bare(segment: &Segment<'_>) -> Option<Bare> {
-    let Segment { direction, seq, ack, flags, payload, missing, .. } = *segment;
+    let Segment { direction, seq, ack, flags, .. } = *segment;
     let ends = flags.has(Flags::FIN) || flags.has(Flags::RST);
     // What acknowledges has the flag (RFC 9293 §3.1).
     let fits = ack.is_some() == flags.has(Flags::ACK);
     let ack = ack.unwrap_or(Seq(0));
     let bare = Bare { seq, ack, flags, direction };
-    (payload.is_empty() && missing == 0 && !ends && fits).then_some(bare)
+    (segment.sent() == 0 && !ends && fits).then_some(bare)
 }

@@ -96,6 +96,8 @@ pub(super) struct Piece<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum PieceContent<'a> {
     Captured(&'a [u8]),
+    /// This many bytes that were captured and left behind, as nobody will look at them.
+    Unseen(u64),
     Short(u64),
 }
 
@@ -103,8 +105,13 @@ impl<'a> Piece<'a> {
     fn len(&self) -> u64 {
         match self.content {
             PieceContent::Captured(bytes) => bytes.len() as u64,
-            PieceContent::Short(n) => n,
+            PieceContent::Unseen(n) | PieceContent::Short(n) => n,
         }
+    }
+
+    /// How long it is, if it was captured.
+    pub(super) fn captured(&self) -> Option<u64> {
+        (!matches!(self.content, PieceContent::Short(_))).then(|| self.len())
     }
 
     pub(super) fn end(&self) -> Position {
@@ -119,6 +126,7 @@ impl<'a> Piece<'a> {
             PieceContent::Captured(bytes) => {
                 PieceContent::Captured(&bytes[skip as usize..(skip + length) as usize])
             }
+            PieceContent::Unseen(_) => PieceContent::Unseen(length),
             PieceContent::Short(_) => PieceContent::Short(length),
         };
         let whole_start = skip == 0;
@@ -367,9 +375,17 @@ impl Stream {
         }
     }
 
-    /// Whether bytes at `from` to `to` may be kept as a number only.
-    fn is_unwanted(&self, to: Position) -> bool {
+    /// Whether bytes up to `to` may be kept as a number only.
+    pub(super) fn is_unwanted(&self, to: Position) -> bool {
         self.blind || to <= self.skip_to
+    }
+
+    /// How many bytes from what comes next on nobody will look at.
+    pub(super) fn unwanted(&self) -> u64 {
+        if self.blind {
+            return u64::MAX;
+        }
+        self.next.map_or(0, |next| self.skip_to.since(next))
     }
 
     /// Holds the parts of `piece` that are not held yet. First bytes win.
@@ -447,6 +463,7 @@ impl Stream {
     fn to_held(&self, piece: &Piece<'_>) -> Held {
         let content = match piece.content {
             PieceContent::Short(n) => HeldContent::Short(n),
+            PieceContent::Unseen(n) => HeldContent::Passed(n),
             PieceContent::Captured(bytes) if self.is_unwanted(piece.end()) => {
                 HeldContent::Passed(bytes.len() as u64)
             }
@@ -458,9 +475,11 @@ impl Stream {
 }
 
 fn count_overlap(piece: &Piece<'_>, held: &Held, counts: &mut Counts) {
-    let PieceContent::Captured(bytes) = piece.content else { return };
-    counts.duplicate_bytes += bytes.len() as u64;
-    if let HeldContent::Kept(first) = &held.content {
+    counts.duplicate_bytes += piece.captured().unwrap_or(0);
+    // What nobody looks at is not compared either.
+    if let (PieceContent::Captured(bytes), HeldContent::Kept(first)) =
+        (piece.content, &held.content)
+    {
         let at = piece.position.since(held.position) as usize;
         let differing = bytes.iter().zip(&first[at..]).filter(|(a, b)| a != b).count();
         counts.conflicting_bytes += differing as u64;

@@ -63,26 +63,32 @@ impl<C: Consumer> FlowTable<C> {
         }
     }
 
-    /// Takes a segment in.
-    pub fn segment(&mut self, segment: &Segment<'_>) {
-        self.segment_hashed(self.roster.hash(&segment.flow), segment);
+    /// Takes a segment in. Answers how many bytes right behind it in its direction nobody will look at, as
+    /// far as is known: of those [`Segment::unseen`] will do, as long as the connection is the same.
+    pub fn segment(&mut self, segment: &Segment<'_>) -> u64 {
+        self.segment_hashed(self.roster.hash(&segment.flow), segment)
     }
 
     /// The same, where the hash of its key is known.
-    pub fn segment_hashed(&mut self, hash: u64, segment: &Segment<'_>) {
-        match self.roster.find(hash, &segment.flow) {
+    pub fn segment_hashed(&mut self, hash: u64, segment: &Segment<'_>) -> u64 {
+        let unwanted = match self.roster.find(hash, &segment.flow) {
             Some(id) => self.go_on(id, segment),
-            None => self.begin(segment),
-        }
+            None => {
+                self.begin(segment);
+                0
+            }
+        };
         self.keep_within_memory();
+        unwanted
     }
 
     /// The first segment of a connection.
     fn begin(&mut self, segment: &Segment<'_>) {
         self.make_room();
-        if segment.payload.is_empty() {
+        if segment.sent() == 0 {
             self.make_room_of_source(segment);
         }
+        let segment = &segment.without_unseen();
         self.counts.flows += 1;
         let (flow, begun, last) = (segment.flow, segment.direction, segment.time);
         if let Some(embryo) = Embryo::of(segment) {
@@ -98,11 +104,17 @@ impl<C: Consumer> FlowTable<C> {
         Flow::new(self.consumer.open(&segment.flow, segment.tunnel), segment.time)
     }
 
-    /// A further segment of a connection, or the first of another one on the same endpoints.
-    fn go_on(&mut self, id: Id, segment: &Segment<'_>) {
-        if self.pass(id, segment) {
-            return;
+    /// A further segment of a connection, or the first of another one on the same endpoints. Answers how
+    /// many bytes behind it nobody will look at.
+    fn go_on(&mut self, id: Id, segment: &Segment<'_>) -> u64 {
+        if let Some(unwanted) = self.pass(id, segment) {
+            return unwanted;
         }
+        self.go_on_anyhow(id, segment);
+        0
+    }
+
+    fn go_on_anyhow(&mut self, id: Id, segment: &Segment<'_>) {
         self.wake(id);
         if let Some(State::Bare(embryo)) = self.roster.get_mut(id) {
             if segment.time.nanos_since(embryo.last) > self.limits.idle_empty_nanos {
@@ -118,23 +130,25 @@ impl<C: Consumer> FlowTable<C> {
         self.take(id, segment);
     }
 
-    /// Takes a segment in by the short way, if it may go that.
-    fn pass(&mut self, id: Id, segment: &Segment<'_>) -> bool {
+    /// Takes a segment in by the short way, if it may go that; how many bytes behind it nobody will look
+    /// at then.
+    fn pass(&mut self, id: Id, segment: &Segment<'_>) -> Option<u64> {
         #[cfg(test)]
         if self.long_way {
-            return false;
+            return None;
         }
-        let Some(State::Full(flow)) = self.roster.get_mut(id) else { return false };
+        let Some(State::Full(flow)) = self.roster.get_mut(id) else { return None };
         if !matches!(age(flow, &self.limits, 1, segment.time), Age::Alive) {
-            return false;
+            return None;
         }
         let (consumer, counts) = (&mut self.consumer, &mut self.counts);
         let mut cx = Context { consumer, counts, limits: &self.limits, key: &segment.flow };
         let passed = flow.pass(&mut cx, segment);
+        let unwanted = flow.unwanted(segment.direction);
         if passed == (Passed::Taken { counts: true }) {
             self.account(id);
         }
-        passed != Passed::Not
+        (passed != Passed::Not).then_some(unwanted)
     }
 
     /// A connection begins to carry data, or ends: reads what it said so far.

@@ -1,4 +1,5 @@
-//! The short way of a segment leads to where the long way leads.
+//! The short way of a segment leads to where the long way leads, and so does one of which only the length
+//! came where nobody looks.
 
 use super::*;
 use crate::decode::{Flags, Segment};
@@ -117,7 +118,7 @@ fn segment<'a>(number: i64, step: Step, next: &mut [u32; 2], bytes: &'a [u8]) ->
         next[me] = seq.wrapping_add(length + missing + u32::from(flags.has(Flags::SYN)));
     }
     let (seq, ack) = (Seq(seq), ack.map(Seq));
-    Segment { time, flow, tunnel: None, direction, seq, ack, flags, payload, missing }
+    Segment { time, flow, tunnel: None, direction, seq, ack, flags, payload, unseen: 0, missing }
 }
 
 proptest! {
@@ -155,6 +156,64 @@ proptest! {
             // In words, all of it takes a while.
             if number % 8 == 0 {
                 prop_assert_eq!(short.look_into(&segment.flow), long.look_into(&segment.flow));
+            }
+        }
+    }
+
+    #[test]
+    fn the_length_of_what_nobody_looks_at_is_as_good_as_its_bytes(steps in steps()) {
+        let mut whole = FlowTable::new(Choosy::default(), Limits::default());
+        let mut lengths = FlowTable::new(Choosy::default(), Limits::default());
+        // Of one connection, by direction: from where on, and how many bytes.
+        let mut unwanted = [None; 2];
+        let mut next = [u32::MAX - 30, 1_000];
+        for (number, step) in (0..).zip(steps) {
+            let bytes = [step.3; 9];
+            let segment = segment(number, step, &mut next, &bytes);
+            let (mut length, before) = (segment, lengths.counts());
+            let covers = |(start, n): (Seq, u64)| {
+                let from = segment.seq.minus(start);
+                from >= 0 && from as u64 + segment.sent() <= n
+            };
+            let is_plain = segment.flags == Flags::ACK && segment.missing == 0 && step.2 != 30;
+            if is_plain && unwanted[segment.direction.index()].is_some_and(covers) {
+                (length.payload, length.unseen) = (&[], segment.payload.len() as u32);
+            }
+            whole.segment(&segment);
+            let n = lengths.segment(&length);
+            if lengths.counts().flows != before.flows || !is_plain {
+                unwanted = [None; 2];
+            }
+            if n > 0 {
+                let from = segment.seq.plus(segment.sent() as u32);
+                unwanted[segment.direction.index()] = Some((from, n.min(1_000)));
+            }
+            // What nobody looks at is not compared either.
+            let counts = [&whole, &lengths].map(|it| Counts { conflicting_bytes: 0, ..it.counts() });
+            prop_assert_eq!(counts[0], counts[1]);
+            if number % 8 == 0 {
+                prop_assert_eq!(whole.look_into(&segment.flow), lengths.look_into(&segment.flow));
+            }
+        }
+    }
+
+    #[test]
+    fn a_length_where_bytes_are_looked_at_is_as_good_as_nothing_captured(steps in steps()) {
+        let mut cut = FlowTable::new(Choosy::default(), Limits::default());
+        let mut lengths = FlowTable::new(Choosy::default(), Limits::default());
+        let mut next = [u32::MAX - 30, 1_000];
+        for (number, step) in (0..).zip(steps) {
+            // Such that all is looked at.
+            let bytes = [(step.3 & !3) | 4; 9];
+            let mut segment = segment(number, step, &mut next, &bytes);
+            if step.3 & 1 == 1 {
+                (segment.payload, segment.unseen) = (&[], segment.payload.len() as u32);
+            }
+            lengths.segment(&segment);
+            cut.segment(&segment.without_unseen());
+            prop_assert_eq!(lengths.counts(), cut.counts());
+            if number % 8 == 0 {
+                prop_assert_eq!(lengths.look_into(&segment.flow), cut.look_into(&segment.flow));
             }
         }
     }

@@ -84,7 +84,7 @@ enum Flow {
 /// Where an entry's payload lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Place {
-    /// Which block; [`OWN`] for none of them.
+    /// Which block; [`OWN`] or [`NOWHERE`] for none of them.
     block: u32,
     start: u32,
     len: u32,
@@ -92,22 +92,28 @@ struct Place {
 
 /// Among what the batch holds itself.
 const OWN: u32 = u32::MAX;
+/// Nowhere: it stayed behind.
+const NOWHERE: u32 = u32::MAX - 1;
+
+/// What becomes of a segment's payload.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Keep<'b> {
+    /// It lies in this block, and stays there.
+    In(&'b Block),
+    /// It is copied.
+    Copy,
+    /// It stays behind.
+    Length,
+}
 
 impl Batch {
-    /// Adds the segment in the packet of that number, with the hash of its flow. Its payload may lie in
-    /// `block`: then it is not copied.
+    /// Adds the segment in the packet of that number, with the hash of its flow.
     #[inline(always)]
-    pub(super) fn push(
-        &mut self,
-        packet: u64,
-        hash: u64,
-        segment: &Segment<'_>,
-        block: Option<&Block>,
-    ) {
+    pub(super) fn push(&mut self, packet: u64, hash: u64, segment: &Segment<'_>, keep: Keep<'_>) {
         if self.entries.is_empty() {
             self.first = packet;
         }
-        let payload = self.keep(segment.payload, block);
+        let payload = self.keep(segment.payload, keep);
         let flow = self.keep_flow(segment);
         self.entries.push(Entry {
             hash,
@@ -144,12 +150,15 @@ impl Batch {
     }
 
     #[inline(always)]
-    fn keep(&mut self, payload: &[u8], block: Option<&Block>) -> Place {
+    fn keep(&mut self, payload: &[u8], keep: Keep<'_>) -> Place {
         let len = payload.len() as u32;
         if len == 0 {
             return Place { block: OWN, start: 0, len };
         }
-        if let Some(block) = block
+        if matches!(keep, Keep::Length) {
+            return Place { block: NOWHERE, start: 0, len };
+        }
+        if let Keep::In(block) = keep
             && let Some(range) = block.range_of(payload)
         {
             if !self.blocks.last().is_some_and(|last| last.is(block)) {
@@ -163,12 +172,14 @@ impl Batch {
         Place { block: OWN, start, len }
     }
 
-    fn payload(&self, Place { block, start, len }: Place) -> &[u8] {
+    /// A segment's payload, and how much of it stayed behind.
+    fn payload(&self, Place { block, start, len }: Place) -> (&[u8], u32) {
         let bytes = match block {
+            NOWHERE => return (&[], len),
             OWN => &self.payload[..],
             block => self.blocks[block as usize].bytes(),
         };
-        &bytes[start as usize..start as usize + len as usize]
+        (&bytes[start as usize..start as usize + len as usize], 0)
     }
 
     /// Forgets all that it holds, but keeps room for as much.
@@ -205,6 +216,7 @@ impl Batch {
     pub(super) fn segments(&self, range: Range<usize>) -> impl Iterator<Item = Numbered<'_>> {
         self.entries[range].iter().map(|entry| {
             let (flow, tunnel) = self.flow(entry.flow);
+            let (payload, unseen) = self.payload(entry.payload);
             let segment = Segment {
                 time: entry.time,
                 flow,
@@ -213,7 +225,8 @@ impl Batch {
                 seq: entry.seq,
                 ack: entry.acks.then_some(entry.ack),
                 flags: entry.flags,
-                payload: self.payload(entry.payload),
+                payload,
+                unseen,
                 missing: entry.missing,
             };
             Numbered { packet: self.first + u64::from(entry.packet), hash: entry.hash, segment }
@@ -295,6 +308,7 @@ mod tests {
                         ack,
                         flags: Flags(n as u8),
                         payload,
+                        unseen: 0,
                         missing: 100 + n,
                     });
                 }
@@ -303,7 +317,7 @@ mod tests {
         let mut batch = Batch::default();
         for first in [1 << 40, 9] {
             for (packet, segment) in (first..).step_by(3).zip(&segments) {
-                batch.push(packet, packet + 1, segment, None);
+                batch.push(packet, packet + 1, segment, Keep::Copy);
             }
             let out: Vec<_> = batch.segments(0..segments.len()).collect();
             let packets = (first..).step_by(3);

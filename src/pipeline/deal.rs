@@ -1,6 +1,7 @@
 //! The capture thread: from packets to batches.
 
-use super::batch::{Batch, Dealt, FULL_BYTES, FULL_PACKETS, Message};
+use super::batch::{Batch, Dealt, FULL_BYTES, FULL_PACKETS, Keep, Message};
+use super::skips::Skips;
 use super::{DELAY, Pace};
 use crate::capture::{Block, Next, Packet, PacketSource};
 use crate::decode::{self, Decoder, QuicDatagram, Segment};
@@ -39,10 +40,12 @@ pub(super) fn deal(
     number: usize,
     config: decode::Config,
     table: Table,
+    skips: Option<Skips>,
 ) {
-    let mut dealer = Dealer::new(number, config, table);
+    let mut dealer = Dealer::new(number, config, table, skips);
     let mut listening = true;
     while listening {
+        dealer.hands.hear();
         let next = source.next(&mut |packet| {
             dealer.take(packet);
             if dealer.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -90,22 +93,39 @@ struct Hands {
     bytes: usize,
     /// The block that the last segment lay in: it was counted, if in a batch before this.
     block: Option<Block>,
+    /// What need not be copied, where workers tell.
+    skips: Option<Skips>,
 }
 
 impl Hands {
+    /// Hears what workers told.
+    fn hear(&mut self) {
+        self.skips.iter_mut().for_each(Skips::hear);
+    }
+
     /// Adds the segment in the packet of that number, which may lie in `block`.
     #[inline(always)]
     fn add(&mut self, number: u64, segment: &Segment<'_>, block: Option<&Block>) {
         let hash = self.table.hasher.hash_one(segment.flow);
-        self.open[self.table.worker_of(hash)].push(number, hash, segment, block);
-        match block {
-            None => self.bytes += segment.payload.len(),
-            Some(block) if self.block.as_ref().is_some_and(|last| last.is(block)) => {}
-            Some(block) => {
+        let keep = match block {
+            Some(block) => Keep::In(block),
+            None if self.may_stay(number, hash, segment) => Keep::Length,
+            None => Keep::Copy,
+        };
+        self.open[self.table.worker_of(hash)].push(number, hash, segment, keep);
+        match keep {
+            Keep::Length => {}
+            Keep::Copy => self.bytes += segment.payload.len(),
+            Keep::In(block) if self.block.as_ref().is_some_and(|last| last.is(block)) => {}
+            Keep::In(block) => {
                 self.bytes += block.bytes().len();
                 self.block = Some(block.clone());
             }
         }
+    }
+
+    fn may_stay(&mut self, number: u64, hash: u64, segment: &Segment<'_>) -> bool {
+        self.skips.as_mut().is_some_and(|skips| skips.may_stay(number, hash, segment))
     }
 
     fn add_quic(&mut self, datagram: QuicDatagram) {
@@ -121,12 +141,12 @@ impl Hands {
 }
 
 impl Dealer {
-    fn new(source: usize, config: decode::Config, table: Table) -> Self {
+    fn new(source: usize, config: decode::Config, table: Table, skips: Option<Skips>) -> Self {
         let open = table.workers.iter().map(|_| Batch::default()).collect();
         Self {
             source,
             decoder: Decoder::new(config),
-            hands: Hands { table, open, bytes: 0, block: None },
+            hands: Hands { table, open, bytes: 0, block: None, skips },
             number: 0,
             packets: 0,
             batch_packets: 0,

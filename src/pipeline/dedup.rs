@@ -79,6 +79,7 @@ mod tests {
             ack: None,
             flags: Flags::ACK,
             payload,
+            unseen: 0,
             missing: 0,
         }
     }

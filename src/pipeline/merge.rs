@@ -130,6 +130,7 @@ impl Merge {
 
 #[cfg(test)]
 mod tests {
+    use super::super::batch::Keep;
     use super::*;
     use crate::decode::{Flags, Segment};
     use crate::net::{Endpoint, FlowKey, Seq};
@@ -150,9 +151,10 @@ mod tests {
                 ack: None,
                 flags: Flags::ACK,
                 payload: b"",
+                unseen: 0,
                 missing: 0,
             };
-            batch.push(packet, 0, &segment, None);
+            batch.push(packet, 0, &segment, Keep::Copy);
         }
         batch
     }

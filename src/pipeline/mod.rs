@@ -16,6 +16,9 @@
 //! same packet however many workers there are. The calling thread waits for all outcomes of a
 //! batch and puts their observations back into the order of packets.
 //!
+//! Live, a worker tells the capture thread which bytes of a connection nobody will look at, and of those only
+//! the length comes ([`skips`]).
+//!
 //! There is one capture thread a source. A worker puts what several of them saw into the order of
 //! time, so that it does not matter which thread saw which direction of a connection. Channels are
 //! bounded, and a full one blocks who sends; live, a capture thread that finds a worker's queue full
@@ -30,6 +33,7 @@ mod dedup;
 mod gather;
 mod merge;
 mod order;
+mod skips;
 mod sums;
 mod worker;
 
@@ -91,6 +95,15 @@ pub struct Config {
     pub policy: Option<policy::Current>,
 }
 
+impl Config {
+    /// Whether what nobody looks at need not be copied. A second copy of a packet is known by what it
+    /// carries. Where nothing is dropped, nothing may depend on which thread was faster, be it only what is
+    /// missing of connections that were given up.
+    fn may_skip(&self) -> bool {
+        self.pace == Pace::Live && self.dedup_segments.is_none()
+    }
+}
+
 /// What happens on the way.
 #[derive(Debug)]
 pub enum Event<'e> {
@@ -139,20 +152,22 @@ pub fn run<E>(
         let (give_back, spare) = bounded(count * QUEUE);
         let hasher = RandomState::new();
         let mut workers = Vec::with_capacity(count);
+        let (teller, skips) = skips::channels(sources_count, config.may_skip());
         for number in 0..count {
             let (worker, batches) = bounded(queue);
             workers.push(worker);
             let (results, spare) = (results.clone(), give_back.clone());
-            let worker = Worker::new(config, number, sources_count, hasher.clone());
+            let (hasher, teller) = (hasher.clone(), teller.clone());
+            let worker = Worker::new(config, number, sources_count, hasher, teller);
             spawn(scope, &format!("worker-{number}"), move || {
                 worker.work(&batches, &results, &spare);
             });
         }
         let table = Table { pace: config.pace, workers, results, spare, hasher };
-        for (number, source) in sources.into_iter().enumerate() {
+        for (number, (source, skips)) in sources.into_iter().zip(skips).enumerate() {
             let (decode, table) = (config.decode.clone(), table.clone());
             spawn(scope, &format!("capture-{number}"), move || {
-                deal::deal(source, number, decode, table);
+                deal::deal(source, number, decode, table, skips);
             });
         }
         // The inbox ends with the last of the threads.

@@ -4,6 +4,7 @@ use super::Config;
 use super::batch::{Batch, Message, Numbered, Outcome};
 use super::dedup::Dedup;
 use super::merge::{Merge, Step};
+use super::skips::Teller;
 use super::sums::Sums;
 use crate::flow::{self, FlowTable, QuicTable};
 use crate::http::Http;
@@ -20,13 +21,22 @@ pub(super) struct Worker {
     table: FlowTable<Http<S3Reader>>,
     quic: QuicTable,
     dedup: Option<Dedup>,
+    /// Tells capture threads what need not be copied.
+    teller: Option<Teller>,
     /// What was observed in each source's batch that is being worked on.
     observations: Vec<Sums>,
 }
 
 impl Worker {
-    /// `hasher` is what the flows of batches are hashed by.
-    pub(super) fn new(config: &Config, number: usize, sources: usize, hasher: RandomState) -> Self {
+    /// `hasher` is what the flows of batches are hashed by; what need not be copied of them is told by
+    /// `teller`.
+    pub(super) fn new(
+        config: &Config,
+        number: usize,
+        sources: usize,
+        hasher: RandomState,
+        teller: Option<Teller>,
+    ) -> Self {
         let limits = config.flow.shared_among(config.workers);
         let http = Http::new(S3Reader::new(&config.s3), config.http);
         Self {
@@ -34,6 +44,7 @@ impl Worker {
             table: FlowTable::with_hasher(http, limits, hasher),
             quic: QuicTable::new(limits),
             dedup: config.dedup_segments.map(|max| Dedup::new(max.div_ceil(config.workers.max(1)))),
+            teller,
             observations: (0..sources).map(|_| Sums::new(config.s3.sums_only)).collect(),
         }
     }
@@ -72,11 +83,15 @@ impl Worker {
         }
     }
 
-    fn segment(&mut self, source: usize, Numbered { packet, hash, segment }: &Numbered<'_>) {
+    fn segment(&mut self, source: usize, numbered: &Numbered<'_>) {
+        let Numbered { packet, hash, segment } = numbered;
         if self.dedup.as_mut().is_some_and(|dedup| dedup.is_copy(segment)) {
             return;
         }
-        self.table.segment_hashed(*hash, segment);
+        let unwanted = self.table.segment_hashed(*hash, segment);
+        if let Some(teller) = &mut self.teller {
+            teller.note(source, numbered, unwanted);
+        }
         self.drain(source, *packet);
     }
 

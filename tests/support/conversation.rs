@@ -35,6 +35,7 @@ impl Packet {
             ack: self.ack.map(Seq),
             flags: Flags(self.flags),
             payload: &self.payload,
+            unseen: 0,
             missing: 0,
         })
     }

@@ -84,16 +84,23 @@ impl<T> Flow<T> {
         if self.is_successor(segment) {
             return Verdict::Successor;
         }
+        let lacking;
+        let segment = if self.needs_no_more(segment) {
+            segment
+        } else {
+            lacking = segment.without_unseen();
+            &lacking
+        };
         self.last = self.last.max(segment.time);
-        cx.counts.payload_bytes += segment.payload.len() as u64;
+        cx.counts.payload_bytes += segment.captured();
         let syn = segment.flags.has(Flags::SYN);
         if self.is_stray(segment) {
-            cx.counts.stray_bytes += segment.payload.len() as u64;
+            cx.counts.stray_bytes += segment.captured();
             return Verdict::Taken;
         }
         if segment.flags.has(Flags::RST) {
             // A reset's payload is a diagnostic text, not part of the stream (RFC 9293 §3.10.7.4).
-            cx.counts.stray_bytes += segment.payload.len() as u64;
+            cx.counts.stray_bytes += segment.captured();
             self.ended_at.get_or_insert(segment.time);
             self.pump(cx);
             return Verdict::Taken;
@@ -107,6 +114,17 @@ impl<T> Flow<T> {
         self.keep_bounds(cx);
         self.close_if_done(cx, segment.time);
         Verdict::Taken
+    }
+
+    /// Whether nobody will look at what was left behind of a segment. That was done on the word of a
+    /// connection of its endpoints, which may have been another than this.
+    fn needs_no_more(&self, segment: &Segment<'_>) -> bool {
+        let stream = &self.streams[segment.direction.index()];
+        segment.unseen == 0
+            || stream.next.is_some_and(|next| {
+                let is_near = i64::from(segment.seq.minus(next.seq())).abs() <= WINDOW;
+                is_near && stream.is_unwanted(stream.unwrap(segment.seq).plus(segment.sent()))
+            })
     }
 
     /// Where in its direction's stream a segment begins.
@@ -150,7 +168,7 @@ impl<T> Flow<T> {
         ack: Option<Position>,
     ) {
         let direction = segment.direction;
-        let end = position.plus(segment.payload.len() as u64 + u64::from(segment.missing));
+        let end = position.plus(segment.sent());
         let syn = segment.flags.has(Flags::SYN);
         let turn = self.note_turn(direction, position..end, ack, syn);
         let captured = Piece {
@@ -159,7 +177,10 @@ impl<T> Flow<T> {
             ack,
             starts_segment: true,
             turn,
-            content: PieceContent::Captured(segment.payload),
+            content: match segment.unseen {
+                0 => PieceContent::Captured(segment.payload),
+                n => PieceContent::Unseen(n.into()),
+            },
         };
         self.take_piece(cx, direction, captured);
         if segment.missing > 0 {
@@ -211,8 +232,8 @@ impl<T> Flow<T> {
     ) {
         let Some(next) = self.streams[direction.index()].next else { return };
         let from = piece.position.max(next);
-        if let PieceContent::Captured(bytes) = piece.content {
-            let given = from.since(piece.position).min(bytes.len() as u64);
+        if let Some(captured) = piece.captured() {
+            let given = from.since(piece.position).min(captured);
             let stream = &self.streams[direction.index()];
             let late = stream.late(piece.position, piece.position.plus(given));
             cx.counts.late_bytes += late;
@@ -227,6 +248,7 @@ impl<T> Flow<T> {
         if from == next && stream.held.is_empty() && self.is_causal(direction, piece.ack) {
             let content = match piece.content {
                 PieceContent::Captured(bytes) => Given::Bytes(bytes),
+                PieceContent::Unseen(n) => Given::Passed(n),
                 PieceContent::Short(n) => Given::Gap(n),
             };
             let Piece { time, ack, starts_segment, turn, .. } = piece;

@@ -8,7 +8,7 @@ use super::giving::{Given, Meta};
 use super::{Context, Flow, WINDOW, note_before, note_new, pair};
 use crate::decode::{Flags, Segment};
 use crate::flow::{Chunk, Consumer, Content, Demand};
-use crate::net::Position;
+use crate::net::{Direction, Position};
 
 /// What became of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,15 +31,18 @@ impl<T> Flow<T> {
         segment: &Segment<'_>,
     ) -> Passed {
         let Some((position, acked)) = self.is_plain(segment) else { return Passed::Not };
+        if !self.needs_no_more(segment) {
+            return Passed::Not;
+        }
         self.last = self.last.max(segment.time);
         let [stream, other] = pair(&mut self.streams, segment.direction);
         other.acked = other.acked.max(Some(acked));
-        if segment.payload.is_empty() {
+        if segment.captured() == 0 {
             note_before(stream, other, position, acked);
             note_new(stream, other, position..position, acked, false);
             return Passed::Taken { counts: false };
         }
-        cx.counts.payload_bytes += segment.payload.len() as u64;
+        cx.counts.payload_bytes += segment.captured();
         let carried_data = std::mem::replace(&mut self.carried_data, true);
         let counts = match self.pass_unseen(cx, segment, position, acked) {
             Some(demand) => demand == Demand::Look,
@@ -51,6 +54,11 @@ impl<T> Flow<T> {
         Passed::Taken { counts: counts || !carried_data }
     }
 
+    /// How many bytes of a direction, from what comes next on, nobody will look at.
+    pub(in crate::flow) fn unwanted(&self, direction: Direction) -> u64 {
+        self.streams[direction.index()].unwanted()
+    }
+
     /// Gives the next bytes of a direction as a number, if nobody looks at them.
     fn pass_unseen<C: Consumer<Connection = T>>(
         &mut self,
@@ -59,8 +67,8 @@ impl<T> Flow<T> {
         position: Position,
         acked: Position,
     ) -> Option<Demand> {
-        let Segment { time, direction, payload, .. } = *segment;
-        let length = payload.len() as u64;
+        let Segment { time, direction, .. } = *segment;
+        let length = segment.captured();
         let content = Content::Passed(length);
         let chunk = Chunk { direction, position, time, ack: Some(acked), content };
         let demand = cx.consumer.pass(self.connection.as_mut()?, cx.key, chunk)?;
@@ -84,11 +92,15 @@ impl<T> Flow<T> {
         position: Position,
         acked: Position,
     ) {
-        let Segment { time, direction, payload, .. } = *segment;
-        let end = position.plus(payload.len() as u64);
+        let Segment { time, direction, payload, unseen, .. } = *segment;
+        let end = position.plus(segment.captured());
         let turn = self.note_turn(direction, position..end, Some(acked), false);
         let meta = Meta { time, ack: Some(acked), starts_segment: true, turn };
-        self.give(cx, direction, meta, Given::Bytes(payload));
+        let content = match unseen {
+            0 => Given::Bytes(payload),
+            n => Given::Passed(n.into()),
+        };
+        self.give(cx, direction, meta, content);
         self.streams[direction.index()].highest = Some(end);
     }
 
@@ -118,7 +130,7 @@ impl<T> Flow<T> {
             return None;
         }
         let acked = segment.ack?.unwrap_near(other.near?);
-        let end = position.plus(segment.payload.len() as u64);
+        let end = position.plus(segment.captured());
         // All that its sender had received was given, and nothing is waited for.
         let is_given = Some(acked) <= other.next && other.acked <= other.next;
         let is_known = acked.since(other.highest.or(other.next)?) <= WINDOW as u64;

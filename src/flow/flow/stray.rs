@@ -32,8 +32,8 @@ impl Stray {
     /// The segment again.
     pub(in crate::flow) fn segment(&self, flow: FlowKey) -> Segment<'_> {
         let Self { time, direction, seq, ack, flags, ref payload, missing } = *self;
-        let tunnel = None;
-        Segment { time, flow, tunnel, direction, seq, ack, flags, payload, missing }
+        let (tunnel, unseen) = (None, 0);
+        Segment { time, flow, tunnel, direction, seq, ack, flags, payload, unseen, missing }
     }
 }
 
@@ -79,7 +79,7 @@ impl<T> Flow<T> {
         let stream = &self.streams[segment.direction.index()];
         self.connection.is_none()
             && !self.streams.iter().all(|stream| stream.ended)
-            && !segment.payload.is_empty()
+            && segment.sent() > 0
             && !segment.flags.has(Flags::RST)
             && stream.next.is_some_and(|next| segment.seq.minus(next.seq()) >= 0)
     }
