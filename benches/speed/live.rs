@@ -16,8 +16,9 @@ use std::time::Duration;
 const RATES: [u64; 6] = [25_000, 50_000, 100_000, 200_000, 400_000, 0];
 /// How long each is sent, in seconds.
 const SECONDS: u64 = 5;
-/// How much is sent again and again, in percent of the full size.
-const SENT: u64 = 5;
+/// How much of each kind is sent again and again, in percent of the full size: each time of other addresses,
+/// so that it is other connections.
+const SENT: [(Kind, u64); 2] = [(Kind::Small, 5), (Kind::Bulk, 2)];
 /// What a tool needs to begin, and to take what is on its way when all is sent.
 const WHILE: Duration = Duration::from_millis(500);
 
@@ -45,7 +46,7 @@ impl Load<'_> {
             rate => format!("--pps={rate}"),
         };
         let mut command = wire.far("tcpreplay");
-        command.args(["--quiet", "--intf1=far", "--preload-pcap", &pace]);
+        command.args(["--quiet", "--intf1=far", "--preload-pcap", "--unique-ip", &pace]);
         let output = command.arg(format!("--loop={rounds}")).arg(self.file).output()?;
         let said = String::from_utf8_lossy(&output.stdout);
         // Actual: 304006 packets (195115084 bytes) sent in 3.04 seconds
@@ -94,9 +95,17 @@ fn tcpdump(wire: &Wire, load: &Load<'_>) -> Result<((u64, f64), End), Problem> {
     Ok((sent, End { taken, dropped: number_before(&said, " packets dropped by kernel"), cpu }))
 }
 
-/// Prints the table.
-pub(crate) fn table(folder: &Path) -> Result<(), Problem> {
-    let capture = capture(Kind::Small, SENT, folder)?;
+/// Prints a table of each kind.
+pub(crate) fn tables(folder: &Path) -> Result<(), Problem> {
+    for (kind, percent) in SENT {
+        println!("\n{}:\n", kind.name());
+        table(kind, percent, folder)?;
+    }
+    Ok(())
+}
+
+fn table(kind: Kind, percent: u64, folder: &Path) -> Result<(), Problem> {
+    let capture = capture(kind, percent, folder)?;
     println!("| asked for, packets/s | sent, packets/s | | taken | dropped | CPU, µs a packet |");
     println!("|--:|--:|---|--:|--:|--:|");
     for rate in RATES {

@@ -80,7 +80,7 @@ fn main() -> Result<(), Problem> {
         Some(Command::Libpcap { file }) => print(loops::libpcap(file)?),
         Some(Command::Blocks { file }) => print(loops::blocks(file)?),
         Some(Command::Instructions) => instructions::table(&arguments.folder),
-        Some(Command::Live) => live::table(&arguments.folder),
+        Some(Command::Live) => live::tables(&arguments.folder),
     }
 }
 
