@@ -60,10 +60,4 @@ impl Segment<'_> {
     pub const fn sent(&self) -> u64 {
         self.captured() + self.missing as u64
     }
-
-    /// The same where somebody would have looked at what was left behind: it is missing.
-    #[must_use]
-    pub const fn without_unseen(&self) -> Self {
-        Self { unseen: 0, missing: self.missing.saturating_add(self.unseen), ..*self }
-    }
 }

@@ -98,6 +98,8 @@ pub(super) enum PieceContent<'a> {
     Captured(&'a [u8]),
     /// This many bytes that were captured and left behind, as nobody will look at them.
     Unseen(u64),
+    /// The same, but they will be looked at: what is new of them is missing, and did not come in.
+    Lost(u64),
     Short(u64),
 }
 
@@ -105,7 +107,7 @@ impl<'a> Piece<'a> {
     fn len(&self) -> u64 {
         match self.content {
             PieceContent::Captured(bytes) => bytes.len() as u64,
-            PieceContent::Unseen(n) | PieceContent::Short(n) => n,
+            PieceContent::Unseen(n) | PieceContent::Lost(n) | PieceContent::Short(n) => n,
         }
     }
 
@@ -127,6 +129,7 @@ impl<'a> Piece<'a> {
                 PieceContent::Captured(&bytes[skip as usize..(skip + length) as usize])
             }
             PieceContent::Unseen(_) => PieceContent::Unseen(length),
+            PieceContent::Lost(_) => PieceContent::Lost(length),
             PieceContent::Short(_) => PieceContent::Short(length),
         };
         let whole_start = skip == 0;
@@ -398,7 +401,11 @@ impl Stream {
             let next = self.held.get(index);
             let free_to = next.map_or(end, |held| held.position.min(end));
             if from < free_to {
-                let held = self.to_held(&piece.part(from, free_to));
+                let part = piece.part(from, free_to);
+                if let PieceContent::Lost(n) = part.content {
+                    counts.payload_bytes -= n;
+                }
+                let held = self.to_held(&part);
                 more += held.holdings();
                 self.held.insert(index, held);
                 index += 1;
@@ -462,7 +469,7 @@ impl Stream {
 
     fn to_held(&self, piece: &Piece<'_>) -> Held {
         let content = match piece.content {
-            PieceContent::Short(n) => HeldContent::Short(n),
+            PieceContent::Short(n) | PieceContent::Lost(n) => HeldContent::Short(n),
             PieceContent::Unseen(n) => HeldContent::Passed(n),
             PieceContent::Captured(bytes) if self.is_unwanted(piece.end()) => {
                 HeldContent::Passed(bytes.len() as u64)

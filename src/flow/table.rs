@@ -88,7 +88,6 @@ impl<C: Consumer> FlowTable<C> {
         if segment.sent() == 0 {
             self.make_room_of_source(segment);
         }
-        let segment = &segment.without_unseen();
         self.counts.flows += 1;
         let (flow, begun, last) = (segment.flow, segment.direction, segment.time);
         if let Some(embryo) = Embryo::of(segment) {

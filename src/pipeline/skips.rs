@@ -4,9 +4,10 @@
 //! thread the answer whether what a segment carries may stay behind, so that its length alone goes to its
 //! worker ([`Skips`]). Promises that counts and observations are the same as if it had gone, whoever was
 //! faster: what is told holds for the connection that it was told of, and for those bytes of it. A SYN, a
-//! FIN or a reset of the same endpoints ends it, and so does a silence, or a leap of time. Should the
-//! connection be given up meanwhile all the same, for want of room or as packets of one before it come
-//! late, its worker counts what stayed behind as missing ([`Segment::without_unseen`]).
+//! FIN or a reset of the same endpoints on the same source ends it, and so does a silence, or a leap of time.
+//! Should the connection be given up meanwhile all the same (for want of room, as packets of one before it
+//! come late, or as only another source saw its end), its worker counts as missing what stayed behind and
+//! would be looked at, and tells that no more of it may.
 //!
 //! Nothing waits here for anything: what is told and finds no room is told again later.
 
@@ -43,6 +44,7 @@ pub(super) struct Skip {
     flow: FlowKey,
     direction: Direction,
     from: Seq,
+    /// How many; 0: at all that follow somebody looks.
     len: u32,
     /// Up to where the other direction had been received, if known.
     ack: Option<Seq>,
@@ -88,7 +90,9 @@ impl Skips {
     pub(super) fn hear(&mut self) {
         for skip in self.heard.try_iter() {
             let place = &mut self.places[place(skip.hash)];
-            if skip.packet >= place.ended {
+            if skip.len == 0 {
+                place.skip.take_if(|told| told.is_of(&skip) && told.packet <= skip.packet);
+            } else if skip.packet >= place.ended {
                 place.skip = Some(skip);
             }
         }
@@ -129,6 +133,10 @@ impl Skips {
 }
 
 impl Skip {
+    fn is_of(&self, other: &Self) -> bool {
+        (self.flow, self.direction) == (other.flow, other.direction)
+    }
+
     fn covers(&self, segment: &Segment<'_>) -> bool {
         let from = segment.seq.minus(self.from);
         let is_within = from >= 0 && from as u64 + segment.sent() <= u64::from(self.len);
@@ -168,38 +176,45 @@ impl Teller {
         Self { tell, enough: ENOUGH, again: AGAIN, told: vec![Told::default(); PLACES].into() }
     }
 
-    /// A segment of a source came whole, and of what follows in its direction nobody will look at
-    /// `unwanted` bytes.
+    /// A segment of a source came, and of what follows in its direction nobody will look at `unwanted`
+    /// bytes, as far as is known.
     #[inline]
     pub(super) fn note(&mut self, source: usize, numbered: &Numbered<'_>, unwanted: u64) {
-        if unwanted >= self.enough && !numbered.segment.payload.is_empty() {
+        let Segment { payload, unseen, .. } = numbered.segment;
+        if unwanted >= self.enough && !payload.is_empty() {
             self.tell(source, numbered, unwanted);
+        } else if unwanted == 0 && unseen > 0 {
+            *self.until(numbered) = None;
+            self.send(source, numbered, 0);
         }
     }
 
-    fn tell(&mut self, source: usize, numbered: &Numbered<'_>, unwanted: u64) {
-        let Numbered { packet, hash, segment } = *numbered;
-        let told = &mut self.told[place(hash)];
-        if told.hash != hash {
-            *told = Told { hash, ..Told::default() };
+    /// What was told of a segment's connection and direction.
+    fn until(&mut self, Numbered { hash, segment, .. }: &Numbered<'_>) -> &mut Option<(Seq, u64)> {
+        let told = &mut self.told[place(*hash)];
+        if told.hash != *hash {
+            *told = Told { hash: *hash, ..Told::default() };
         }
-        let until = &mut told.until[segment.direction.index()];
+        &mut told.until[segment.direction.index()]
+    }
+
+    fn tell(&mut self, source: usize, numbered: &Numbered<'_>, unwanted: u64) {
+        let (packet, segment) = (numbered.packet, &numbered.segment);
+        let (len, again) = (unwanted.min(MOST) as u32, packet + self.again);
+        let until = self.until(numbered);
         if until.is_some_and(|(end, again)| packet < again && end.minus(segment.seq) > 0) {
             return;
         }
-        let (from, len) = (segment.seq.plus(segment.sent() as u32), unwanted.min(MOST) as u32);
-        *until = Some((from.plus(len), packet + self.again));
-        let skip = Skip {
-            hash,
-            flow: segment.flow,
-            direction: segment.direction,
-            from,
-            len,
-            ack: segment.ack,
-            packet,
-            time: segment.time,
-        };
-        // Where there is no room, or nobody to hear it, what follows comes whole.
+        *until = Some((segment.seq.plus(segment.sent() as u32).plus(len), again));
+        self.send(source, numbered, len);
+    }
+
+    fn send(&self, source: usize, numbered: &Numbered<'_>, len: u32) {
+        let Numbered { packet, hash, segment } = *numbered;
+        let Segment { flow, direction, time, ack, .. } = segment;
+        let from = segment.seq.plus(segment.sent() as u32);
+        let skip = Skip { hash, flow, direction, from, len, ack, packet, time };
+        // Where there is no room, or nobody to hear it, what follows comes as it did.
         let _ = self.tell[source].try_send(skip);
     }
 }

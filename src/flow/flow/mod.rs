@@ -84,13 +84,6 @@ impl<T> Flow<T> {
         if self.is_successor(segment) {
             return Verdict::Successor;
         }
-        let lacking;
-        let segment = if self.needs_no_more(segment) {
-            segment
-        } else {
-            lacking = segment.without_unseen();
-            &lacking
-        };
         self.last = self.last.max(segment.time);
         cx.counts.payload_bytes += segment.captured();
         let syn = segment.flags.has(Flags::SYN);
@@ -116,11 +109,12 @@ impl<T> Flow<T> {
         Verdict::Taken
     }
 
-    /// Whether nobody will look at what was left behind of a segment. That was done on the word of a
-    /// connection of its endpoints, which may have been another than this.
+    /// Whether nobody will look at what was left behind of a segment, if something was. That was done on the
+    /// word of a connection of its endpoints, which may have been another than this.
     fn needs_no_more(&self, segment: &Segment<'_>) -> bool {
         let stream = &self.streams[segment.direction.index()];
         segment.unseen == 0
+            || self.connection.is_none()
             || stream.next.is_some_and(|next| {
                 let is_near = i64::from(segment.seq.minus(next.seq())).abs() <= WINDOW;
                 is_near && stream.is_unwanted(stream.unwrap(segment.seq).plus(segment.sent()))
@@ -179,7 +173,8 @@ impl<T> Flow<T> {
             turn,
             content: match segment.unseen {
                 0 => PieceContent::Captured(segment.payload),
-                n => PieceContent::Unseen(n.into()),
+                n if self.needs_no_more(segment) => PieceContent::Unseen(n.into()),
+                n => PieceContent::Lost(n.into()),
             },
         };
         self.take_piece(cx, direction, captured);
@@ -250,6 +245,10 @@ impl<T> Flow<T> {
                 PieceContent::Captured(bytes) => Given::Bytes(bytes),
                 PieceContent::Unseen(n) => Given::Passed(n),
                 PieceContent::Short(n) => Given::Gap(n),
+                PieceContent::Lost(n) => {
+                    cx.counts.payload_bytes -= n;
+                    Given::Gap(n)
+                }
             };
             let Piece { time, ack, starts_segment, turn, .. } = piece;
             self.give(cx, direction, Meta { time, ack, starts_segment, turn }, content);

@@ -16,12 +16,17 @@ pub(in crate::flow) struct Stray {
     ack: Option<Seq>,
     flags: Flags,
     payload: Box<[u8]>,
+    unseen: u32,
     missing: u32,
 }
 
 impl Stray {
+    const fn captured(&self) -> u64 {
+        self.payload.len() as u64 + self.unseen as u64
+    }
+
     const fn end(&self) -> Seq {
-        self.seq.plus(self.payload.len() as u32).plus(self.missing)
+        self.seq.plus(self.captured() as u32).plus(self.missing)
     }
 
     /// Its bytes have their fate already.
@@ -31,8 +36,8 @@ impl Stray {
 
     /// The segment again.
     pub(in crate::flow) fn segment(&self, flow: FlowKey) -> Segment<'_> {
-        let Self { time, direction, seq, ack, flags, ref payload, missing } = *self;
-        let (tunnel, unseen) = (None, 0);
+        let Self { time, direction, seq, ack, flags, ref payload, unseen, missing } = *self;
+        let tunnel = None;
         Segment { time, flow, tunnel, direction, seq, ack, flags, payload, unseen, missing }
     }
 }
@@ -106,9 +111,10 @@ impl<T> Flow<T> {
                 })
         });
         if far && !segment.flags.has(Flags::RST) {
-            let Segment { time, direction, seq, ack, flags, payload, missing, .. } = *segment;
-            let stray =
-                Stray { time, direction, seq, ack, flags, payload: payload.into(), missing };
+            let Segment { time, direction, seq, ack, flags, payload, unseen, missing, .. } =
+                *segment;
+            let payload = payload.into();
+            let stray = Stray { time, direction, seq, ack, flags, payload, unseen, missing };
             self.drop_stray();
             self.held += stray.holdings();
             self.stray = Some(Box::new(stray));
@@ -127,8 +133,8 @@ impl<T> Flow<T> {
     pub(in crate::flow) fn take_stray(&mut self, counts: &mut Counts) -> Option<Box<Stray>> {
         let stray = self.stray.take()?;
         self.held -= stray.holdings();
-        counts.payload_bytes -= stray.payload.len() as u64;
-        counts.stray_bytes -= stray.payload.len() as u64;
+        counts.payload_bytes -= stray.captured();
+        counts.stray_bytes -= stray.captured();
         Some(stray)
     }
 

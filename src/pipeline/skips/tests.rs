@@ -292,6 +292,26 @@ fn what_was_told_of_packets_before_an_end_does_not_hold() {
 }
 
 #[test]
+fn what_a_worker_cannot_place_ends_what_was_told() {
+    let [whole, after, later] = [part(900, 0), part(1_000, 1), part(1_100, 2)];
+    let left = Segment { payload: &[], unseen: SEGMENT, ..after.segment() };
+    for (packet, unwanted, ends) in [(30, 0, true), (30, 1, false), (19, 0, false)] {
+        let (tell, skips) = Skips::new();
+        let mut skips = skips.expect("they were wanted");
+        assert!(!skips.may_stay(18, 5, &whole.segment()));
+        let mut teller = Teller::new(vec![tell]);
+        let mut note = |packet, segment, unwanted| {
+            teller.note(0, &Numbered { packet, hash: 5, segment }, unwanted);
+            skips.hear();
+        };
+        note(20, whole.segment(), ENOUGH);
+        // Told of a packet before, it says nothing of what was told since.
+        note(packet, left, unwanted);
+        assert_eq!(skips.may_stay(31, 5, &later.segment()), !ends, "{packet} {unwanted}");
+    }
+}
+
+#[test]
 fn the_same_is_not_told_again_and_again() {
     let (tell, skips) = Skips::new();
     let mut teller = Teller::new(vec![tell]);
