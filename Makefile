@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test build prometheus check unit fuzz-corpus fuzz docs deny deps test-deps bench bench-deps bench-live rooms instructions flame loss peers floods soak clean
+.PHONY: demo test build build-profiled prometheus check unit fuzz-corpus fuzz docs deny deps test-deps bench bench-deps bench-live rooms instructions flame loss peers floods soak clean
 
 demo: build ## Replay the captures in captures/ and show the table
 	target/release/sealwatch replay --quiet captures
@@ -12,6 +12,9 @@ test: test-deps check unit fuzz-corpus docs ## Everything that CI runs
 
 build: deps ## The binary, at target/release/sealwatch
 	$(CARGO) build --release --locked
+
+build-profiled: deps ## The same, a fifth faster, at target/profiled/release/sealwatch: takes a quarter of an hour, and rustup
+	benches/profiled
 
 prometheus: ## Debian's Prometheus, if it is missing; not started
 	@./.ci/install prometheus:/usr/bin/prometheus
