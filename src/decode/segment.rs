@@ -60,4 +60,9 @@ impl Segment<'_> {
     pub const fn sent(&self) -> u64 {
         self.captured() + self.missing as u64
     }
+
+    /// The sequence number right behind its payload, where it has no SYN.
+    pub const fn end(&self) -> Seq {
+        self.seq.plus(self.sent() as u32)
+    }
 }
