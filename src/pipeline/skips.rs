@@ -74,16 +74,16 @@ pub(super) fn channels(sources: usize, wanted: bool) -> (Option<Teller>, Vec<Opt
     if !wanted {
         return (None, (0..sources).map(|_| None).collect());
     }
-    let (tell, skips) = (0..sources).map(|_| Skips::new()).unzip();
-    (Some(Teller::new(tell)), skips)
+    let (tell, skips): (_, Vec<_>) = (0..sources).map(|_| Skips::new()).unzip();
+    (Some(Teller::new(tell)), skips.into_iter().map(Some).collect())
 }
 
 impl Skips {
     /// Of a source, and what tells it.
-    fn new() -> (Sender<Skip>, Option<Self>) {
+    fn new() -> (Sender<Skip>, Self) {
         let (tell, heard) = bounded(QUEUE);
         let places = vec![Place::default(); PLACES].into();
-        (tell, Some(Self { heard, places, time: Timestamp::EARLIEST, since: 0 }))
+        (tell, Self { heard, places, time: Timestamp::EARLIEST, since: 0 })
     }
 
     /// Hears what was told meanwhile.
@@ -91,7 +91,10 @@ impl Skips {
         for skip in self.heard.try_iter() {
             let place = &mut self.places[place(skip.hash)];
             if skip.len == 0 {
-                place.skip.take_if(|told| told.is_of(&skip) && told.packet <= skip.packet);
+                let Skip { hash, ref flow, direction, packet, .. } = skip;
+                place
+                    .skip
+                    .take_if(|told| told.is_of(hash, flow, direction) && told.packet <= packet);
             } else if skip.packet >= place.ended {
                 place.skip = Some(skip);
             }
@@ -114,11 +117,7 @@ impl Skips {
             return false;
         }
         let Some(skip) = &mut place.skip else { return false };
-        if skip.hash != hash
-            || skip.direction != segment.direction
-            || segment.sent() == 0
-            || skip.flow != segment.flow
-        {
+        if segment.sent() == 0 || !skip.is_of(hash, &segment.flow, segment.direction) {
             return false;
         }
         let may_stay = skip.packet >= self.since && skip.covers(segment);
@@ -133,8 +132,8 @@ impl Skips {
 }
 
 impl Skip {
-    fn is_of(&self, other: &Self) -> bool {
-        (self.flow, self.direction) == (other.flow, other.direction)
+    fn is_of(&self, hash: u64, flow: &FlowKey, direction: Direction) -> bool {
+        self.hash == hash && self.direction == direction && self.flow == *flow
     }
 
     fn covers(&self, segment: &Segment<'_>) -> bool {
@@ -205,14 +204,14 @@ impl Teller {
         if until.is_some_and(|(end, again)| packet < again && end.minus(segment.seq) > 0) {
             return;
         }
-        *until = Some((segment.seq.plus(segment.sent() as u32).plus(len), again));
+        *until = Some((segment.end().plus(len), again));
         self.send(source, numbered, len);
     }
 
     fn send(&self, source: usize, numbered: &Numbered<'_>, len: u32) {
         let Numbered { packet, hash, segment } = *numbered;
         let Segment { flow, direction, time, ack, .. } = segment;
-        let from = segment.seq.plus(segment.sent() as u32);
+        let from = segment.end();
         let skip = Skip { hash, flow, direction, from, len, ack, packet, time };
         // Where there is no room, or nobody to hear it, what follows comes as it did.
         let _ = self.tell[source].try_send(skip);
